@@ -16,7 +16,7 @@ from hub import schema
 from hub.db.migrate import alchemy_url
 from hub.domain.access import login_links, secrets, trusted_documents
 from hub.domain.webhooks import webhooks
-from hub.domain.work import code_counters, working_intervals
+from hub.domain.work import clock_calendars, code_counters, working_intervals
 from hub.model import idempotency, test_clock, timers
 from hub.model.columns import DENORMALIZED_UNIT, SECRET, UNLOGGED, Ltree, metadata
 from hub.model.entity import entity_of
@@ -32,6 +32,7 @@ TABLES = (
     secrets.HubSecret,
     trusted_documents.TrustedDocument,
     working_intervals.WorkingInterval,
+    clock_calendars.CalendarEdition,
     code_counters.CodeCounter,
     code_counters.CodeDraw,
     test_clock.TestClockRow,

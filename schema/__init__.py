@@ -27,11 +27,16 @@ MODULES = (
     "work.calendars",
     "work.code_rules",
     "work.processes",
+    "work.sla_policies",
+    "work.clocks",
     "work.notifications",
     "work.teams",
+    "work.job_roles",
     "work.moves",
     "work.credentials",
     "work.verifications",
+    "work.claims",
+    "work.disclosures",
 )
 
 

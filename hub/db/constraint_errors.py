@@ -33,6 +33,8 @@ def to_hub_error(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubErro
             return in_use(f"rows of {_table_label(table)}")
         column = _referencing_column(table, name)
         return NotFound(f"{column}: there is no such row, or this key may not see it.", argument=column)
+    if isinstance(error, asyncpg.ExclusionViolationError):
+        return _overlap(table, name)
     if isinstance(error, asyncpg.CheckViolationError):
         rule = name.removeprefix(f"ck_{table.name}_")
         column = max(
@@ -58,6 +60,16 @@ def values_taken(table: sa.Table, columns: Sequence[sa.Column[Any]]) -> BadInput
     fault = f"another row of {_table_label(table)} has this {' and '.join(names)}"
     message = f"{own_column}: {fault}; change that row, or give another value."
     return BadInput(message, code="ALREADY_EXISTS", argument=own_column)
+
+
+def _overlap(table: sa.Table, constraint: str) -> BadInput:
+    """The error for a row that would hold while another one with the same values does."""
+    names = constraint.removeprefix(f"ex_{table.name}_").replace("_", " ")
+    message = (
+        f"from_at: another row of {_table_label(table)} with the same {names} holds at that time;"
+        " end it first, or give another time."
+    )
+    return BadInput(message, code="OVERLAP", argument="from_at")
 
 
 def _table_label(table: sa.Table) -> str:

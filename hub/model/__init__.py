@@ -16,6 +16,7 @@ from hub.model.fields import (
     normal_form,
     stored_filter,
 )
+from hub.model.lasting import never_two
 from hub.model.links import SELF, any_of, filtered, group, index, merged, resolver, to_one, union
 from hub.model.ownership import (
     administered,
@@ -72,6 +73,7 @@ __all__ = [
     "key_owned",
     "merged",
     "move",
+    "never_two",
     "normal_form",
     "person",
     "resolver",

@@ -85,13 +85,14 @@ class LinkGroup:
 class FieldResolver:
     """A field that Python resolves; with `returns`, it resolves keys of rows of that entity.
 
-    Parameters named in `needs` are filled from the row's columns, `now` from the request's time if `takes_now`; the others
-    are the field's arguments."""
+    Parameters named in `needs` are filled from the row's columns, those of `expressions` from SQL, `now` from the request's
+    time if `takes_now`; the others are the field's arguments."""
 
     function: Callable[..., Any]
     needs: tuple[str, ...]
     returns: type[Any] | None
     takes_now: bool = False
+    expressions: tuple[tuple[str, Callable[..., Any]], ...] = ()  # of the row and the time of the request
 
 
 def parameter_name(argument: str) -> str:

@@ -49,6 +49,7 @@ class Declaration:
     search: tuple[str, ...]
     identifies: tuple[str, ...]
     tree: str | None
+    lasting: bool  # whether rows hold from `from_at` until `to_at`
     annotations: Mapping[str, Any]
     links: Mapping[str, AnyLink]
     groups: Mapping[str, LinkGroup]
@@ -116,7 +117,9 @@ def _declaration(
     if definition.ownership.carries_subject:
         fields["audience"] = Audience
     python_fields = {
-        name: FieldResolver(f.function, tuple(column.name for column in f.needs), f.returns, f.takes_now)
+        name: FieldResolver(
+            f.function, tuple(column.name for column in f.needs), f.returns, f.takes_now, tuple(f.expressions.items())
+        )
         for name, f in definition.python_fields.items()
     }
     return Declaration(
@@ -133,6 +136,7 @@ def _declaration(
         search=tuple(options.get("search", ())),
         identifies=tuple(options.get("identifies", ())),
         tree=next((link.tree for link in definition.links.values() if link.tree is not None), None),
+        lasting="lasting" in options,
         annotations=fields,
         links={**dict(_own_links(entity, entities, customer)), **inverse},
         groups=definition.link_groups,

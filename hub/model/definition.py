@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from hub.model.declarations import LinkGroup
 from hub.model.fields import UNSET, Column, FieldOptions, UniqueRange, split_optional
+from hub.model.lasting import Exclusion
 from hub.model.links import Index, Inverse, Link, MergedList, PythonField, SubjectLink, UnionOfLinks
 from hub.model.ownership import Ownership, customer_owned, inside
 from hub.model.personal import PersonalData
@@ -84,6 +85,7 @@ class EntityOptions(TypedDict, total=False):
     checks: Mapping[str, str]  # SQL by name; a client reads the name
     indexes: Sequence[Index]  # beside those that follow from order, sortable fields, owners and inverses
     superseding: Superseding
+    lasting: Sequence[Exclusion]  # rows hold from `from_at` until `to_at`; no two that a never_two names at one moment
     me: str  # the viewer's attribute that filters by id may name as "ME"
     # The workflow column of another entity, whose moves the rows are; ANY for all workflows that have no such entity.
     moves_of: "sa.Column[Any] | AnyState"

@@ -1,14 +1,19 @@
 """Links of an entity: foreign keys that are fields of the GraphQL type, unions of them, and fields that Python resolves."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
+
+import sqlalchemy as sa
 
 from hub.model.declarations import FilteredList, Interface, LinkGroup
 from hub.model.fields import Column, Writable
 
 Inverse: TypeAlias = tuple[str, str]  # name and description of the list on the other side
+# A number that SQL computes from a row and the time of the request.
+RowExpression: TypeAlias = Callable[[sa.FromClause, sa.ColumnElement[datetime]], sa.ColumnElement[Any]]
 OnDelete: TypeAlias = Literal["cascade", "set null"]
 # True: (key, order, id), as every inverse has it; "not null": the same for rows with a key; columns: what follows the key.
 LinkIndex: TypeAlias = bool | Literal["not null"] | tuple[str, ...]
@@ -84,6 +89,7 @@ class PythonField:
     function: Callable[..., Any]
     needs: tuple[Column[Any], ...]
     returns: type[Any] | None
+    expressions: Mapping[str, RowExpression]
 
     @property
     def takes_now(self) -> bool:
@@ -154,14 +160,16 @@ def filtered(link: str, description: str, filter: str) -> FilteredList:
     return FilteredList(link, description, filter)
 
 
-def resolver(*needs: Column[Any], returns: type[Any] | None = None) -> Callable[[Callable[..., Any]], PythonField]:
+def resolver(
+    *needs: Column[Any], returns: type[Any] | None = None, **expressions: RowExpression
+) -> Callable[[Callable[..., Any]], PythonField]:
     """Declares a field that Python resolves from columns of its row; its docstring is the description.
 
-    Parameters that bear the name of a column in `needs` receive it, `now: datetime` receives the time of the request; the
-    others are arguments of the field."""
+    Parameters that bear the name of a column in `needs` receive it, those of `expressions` receive their number, which SQL
+    computes from the row and the time of the request. `now: datetime` receives that time; the others are arguments."""
 
     def declare(function: Callable[..., Any]) -> PythonField:
-        return PythonField(function, needs, returns)
+        return PythonField(function, needs, returns, expressions)
 
     return declare
 
@@ -175,6 +183,7 @@ class Index:
     where: str | None
     name: str | None
     elements: bool
+    unique: bool
 
 
 def index(
@@ -183,8 +192,9 @@ def index(
     where: str | None = None,
     name: str | None = None,
     elements: bool = False,
+    unique: bool = False,
 ) -> Index:
-    """Declares an index; `where` is SQL, `name` replaces the columns in its name.
+    """Declares an index; `where` is SQL, `name` replaces the columns in its name. With `unique`, it is one among those rows.
 
     `elements` indexes what is in a list, so that filters can ask for it (`has`)."""
-    return Index(columns, tuple(include), where, name, elements)
+    return Index(columns, tuple(include), where, name, elements, unique)

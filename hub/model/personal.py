@@ -63,6 +63,9 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
         "subject": PersonalData.IDENTIFIER,
         "targets": PersonalData.COPY,
     },
+    "calendar_editions": dict.fromkeys(
+        ("timezone", "weekly", "exceptions", "replaced_at", "covers_from", "covers_until"), PersonalData.NOT_PERSONAL
+    ),
     "change_exceptions": dict.fromkeys(("table_name", "column_name", "reason"), PersonalData.NOT_PERSONAL),
     "change_feed": {"forgotten": PersonalData.NOT_PERSONAL},
     "change_log": {

@@ -34,6 +34,7 @@ from hub.model.fields import (
     split_optional,
     sql_type,
 )
+from hub.model.lasting import lasting_constraints
 from hub.model.links import Link, LinkIndex, SubjectLink
 from hub.model.personal import PERSONAL, PersonalData, personal_of_field
 from hub.model.scopes import Audience
@@ -210,6 +211,8 @@ def _constraints(definition: EntityDefinition) -> Iterator[sa.schema.SchemaItem]
             yield sa.UniqueConstraint("id", "owner_id")  # a change of it waits for rows that carry it
     for name, sql in definition.options.get("checks", {}).items():
         yield sa.CheckConstraint(sql, name=name)
+    if "lasting" in definition.options:
+        yield from lasting_constraints(definition.table_name, definition.options["lasting"])
     links = [f"{name}_id" for name in definition.options.get("exactly_one", ())]
     if links:
         yield sa.CheckConstraint(f"num_nonnulls({', '.join(links)}) = 1", name=f"exactly_one_of_{'_or_'.join(links)}")
@@ -239,7 +242,8 @@ def _add_indexes(definition: EntityDefinition, table: sa.Table) -> None:
             _add_index(table, rule.columns)
     for extra in definition.options.get("indexes", ()):
         where = None if extra.where is None else sa.text(extra.where)
-        _add_index(table, extra.columns, name=extra.name, include=extra.include, where=where, elements=extra.elements)
+        words: dict[str, Any] = {"include": extra.include, "elements": extra.elements, "unique": extra.unique}
+        _add_index(table, extra.columns, name=extra.name, where=where, **words)
     for link in definition.links.values():
         if link.tree is not None:
             sa.Index(f"ix_{table.name}_{link.tree}", table.c[link.tree], postgresql_using="gist")
@@ -285,13 +289,16 @@ def _add_index(
     include: Sequence[str] = (),
     where: "sa.ColumnElement[bool] | sa.TextClause | None" = None,
     elements: bool = False,
+    unique: bool = False,
 ) -> None:
     options: dict[str, Any] = {} if where is None else {"postgresql_where": where}
     if elements:
         options["postgresql_using"] = "gin"
     if include:
         options["postgresql_include"] = list(include)
-    sa.Index(f"ix_{table.name}_{name or '_'.join(columns)}", *(table.c[column] for column in columns), **options)
+    prefix = "uq" if unique else "ix"
+    keys = (table.c[column] for column in columns)
+    sa.Index(f"{prefix}_{table.name}_{name or '_'.join(columns)}", *keys, unique=unique, **options)
 
 
 def _add_current_index(definition: EntityDefinition, table: sa.Table) -> None:

@@ -12,10 +12,11 @@ import asyncpg
 from hub.db.database_errors import is_connection_fatal
 from hub.db.pool import Connection, Pool
 from hub.errors import HubError
-from hub.model.timers import Timer
+from hub.model.timers import BatchCommand, DueRow, Timer
 from hub.observability import TimerFailed, TimersFired, emit
 
 BATCH = 50  # rows in one transaction: more subtransactions than Postgres keeps at hand would slow it down
+LARGE_BATCH = 500  # rows in one transaction of a command that takes them together
 BACKOFF = timedelta(seconds=1)  # after the first failure; four times as long after each further one
 MAX_BACKOFF = timedelta(hours=1)
 MAX_EXPONENT = 6  # of the factor four: with it the backoff is at its maximum
@@ -75,20 +76,44 @@ async def fire_due(pool: Pool, moments: Mapping[Timer, datetime], now: datetime)
 
 
 async def _fire(pool: Pool, timer: Timer, until: datetime) -> FiredBatch:
-    fired = failed = 0
-    lateness = 0.0
+    limit = BATCH if timer.batch is None else LARGE_BATCH
     async with pool.transaction() as tx:
         await tx.execute(f"set local hub.actor = 'timer:{timer.name}'")
-        rows = await tx.fetch(timer.claim_sql, until + timer.early, BATCH)
-        for row in rows:
-            if await _run(tx, timer, row):
-                fired += 1
-            else:
-                failed += 1
+        rows = await tx.fetch(timer.claim_sql, until + timer.early, limit)
+        more = len(rows) == limit
+        if (
+            timer.batch is None
+            or len(rows) < 2
+            or not await _run_together(tx, timer, timer.batch, rows, until, more=more)
+        ):
+            fired = sum([await _run(tx, timer, row) for row in rows])
+        else:
+            fired = len(rows)
     if fired:
-        lateness = max(0.0, (until - rows[0]["moment"]).total_seconds())
-        emit(TimersFired(timer.name, fired, lateness))
-    return FiredBatch(fired, failed, len(rows) == BATCH)
+        emit(TimersFired(timer.name, fired, max(0.0, (until - rows[0]["moment"]).total_seconds())))
+    return FiredBatch(fired, len(rows) - fired, more)
+
+
+async def _run_together(
+    tx: Connection, timer: Timer, command: BatchCommand, rows: Sequence[asyncpg.Record], until: datetime, *, more: bool
+) -> bool:
+    """Runs the command of several rows in a savepoint; returns False, with nothing done, if it fails for one of them."""
+    due = [DueRow(row["id"], row["moment"]) for row in rows]
+    retried = [row["id"] for row in rows if row["attempts"]]
+    await tx.execute(SAVEPOINT)
+    try:
+        await command(tx, due, rows[-1]["moment"] if more else until)
+        if await tx.fetchval(timer.stuck_sql, [row.key for row in due], [row.moment for row in due]) is not None:
+            raise TimerStuck("the command left a row due at its moment")
+        await tx.execute(RELEASE)
+    except Exception as error:
+        if tx.is_closed() or (isinstance(error, asyncpg.PostgresError) and is_connection_fatal(error)):
+            raise
+        await tx.execute(ROLLBACK_TO)
+        return False
+    for key in retried:
+        await tx.execute(_FORGET, timer.name, key)
+    return True
 
 
 async def _run(tx: Connection, timer: Timer, row: asyncpg.Record) -> bool:
@@ -96,8 +121,11 @@ async def _run(tx: Connection, timer: Timer, row: asyncpg.Record) -> bool:
     key, moment = row["id"], row["moment"]
     await tx.execute(SAVEPOINT)
     try:
-        await timer.command(tx, key, moment - timer.early)
-        if await tx.fetchval(timer.is_stuck_sql, key, moment) is not None:
+        if timer.batch is not None:
+            await timer.batch(tx, [DueRow(key, moment)], moment)
+        elif timer.command is not None:
+            await timer.command(tx, key, moment - timer.early)
+        if await tx.fetchval(timer.stuck_sql, [key], [moment]) is not None:
             raise TimerStuck(f"the command left the row due at {moment.isoformat()}")
         await tx.execute(RELEASE)
     except Exception as error:

@@ -4,22 +4,33 @@ A timer is an indexed column of moments and a command that moves it. Each moment
 command writes, in the order of the moments, also those that came while no hub ran. hub/timer_loop.py runs them."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.model.columns import metadata, timestamp
 from hub.model.declarations import InvalidDeclaration
 
+
+class DueRow(NamedTuple):
+    """A row whose moment came."""
+
+    key: UUID
+    moment: datetime
+
+
 TimerCommand: TypeAlias = Callable[[Connection, UUID, datetime], Awaitable[None]]
+BatchCommand: TypeAlias = Callable[[Connection, Sequence[DueRow], datetime], Awaitable[None]]
 F = TypeVar("F", bound=TimerCommand)
+B = TypeVar("B", bound=BatchCommand)
 NAME = re.compile(r"[a-z_]+(\.[a-z_]+)*")
 
 TimerFailure = sa.Table(
@@ -41,13 +52,15 @@ class Timer:
     """A column of moments, the rows that count, and the command that runs when a moment came.
 
     The command receives the row's key and the moment as its time. It must change the column, delete the row, or end what
-    `condition` asks for; else the row would be due for ever. `early`: how long before the moment it runs."""
+    `condition` asks for; else the row would be due for ever. `early`: how long before the moment it runs. With `batch`, that
+    takes its place: it receives several rows, and the moment up to which it may go on with them."""
 
     name: str
     moment: sa.Column[Any]
     condition: "sa.ColumnElement[bool] | None"
     early: timedelta
-    command: TimerCommand
+    command: TimerCommand | None = None
+    batch: BatchCommand | None = None
 
     @property
     def table(self) -> sa.Table:
@@ -91,15 +104,17 @@ class Timer:
         )
 
     @cached_property
-    def is_stuck_sql(self) -> str:
-        """Whether the row $1 still waits for the moment $2 that has fired."""
+    def stuck_sql(self) -> str:
+        """The first of the rows $1 that still waits for its moment in $2, which has fired."""
         counts = sa.true() if self.condition is None else self.condition
+        keys = sa.bindparam("keys", type_=ARRAY(sa.Uuid))
+        fired = sa.func.unnest(keys, sa.bindparam("moments", type_=ARRAY(timestamp())))
+        fired_rows = fired.table_valued("key", "moment", name="fired").render_derived()
         return to_sql(
-            sa.select(sa.literal_column("1")).where(
-                self.table.c.id == sa.bindparam("key", type_=sa.Uuid),
-                self.moment == sa.bindparam("fired", type_=timestamp()),
-                counts,
-            )
+            sa.select(self.table.c.id)
+            .join_from(self.table, fired_rows, self.table.c.id == fired_rows.c.key)
+            .where(self.moment == fired_rows.c.moment, counts)
+            .limit(sa.literal_column("1"))
         )
 
 
@@ -117,6 +132,21 @@ def timer(
 
     def register(command: F) -> F:
         _registered[name] = Timer(name, moment, condition, early, command)
+        return command
+
+    return register
+
+
+def batch_timer(
+    name: str, moment: sa.Column[Any], *, condition: "sa.ColumnElement[bool] | None" = None
+) -> Callable[[B], B]:
+    """Registers the command of a timer with very many rows: `async def command(tx, due, until)`.
+
+    `due` are rows in the order of their moments, all of this timer up to `until`; none of other timers lies before it. If
+    the command fails for several rows, it runs for each of them alone."""
+
+    def register(command: B) -> B:
+        _registered[name] = Timer(name, moment, condition, timedelta(), batch=command)
         return command
 
     return register

@@ -22,6 +22,7 @@ MAX_NETWORKS = 100  # in one list
 AMOUNT_LIMIT = 10**14  # which no amount reaches
 DOTTED_NAME = re.compile(r"[a-z0-9_]{1,40}(\.[a-z0-9_]{1,40}){0,4}")
 SLUG = re.compile(r"[A-Za-z0-9_]{1,63}")
+CODE = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
 OTHER_AT_SIGNS = re.compile("[\uff20\ufe6b]")  # full-width and small
 URI_SCHEME = re.compile(r"tel:", re.IGNORECASE)
 INTERNATIONAL_PREFIX = re.compile(r"[\s([]*0[\s()]*0")  # `00`, which most countries dial for +
@@ -179,6 +180,13 @@ def slug(value: str) -> str:
     """A short name of letters, digits and underscores."""
     if not SLUG.fullmatch(value):
         raise ValueError(f"{value[:40]!r} is no short name; give letters, digits and underscores")
+    return value
+
+
+def code(value: str) -> str:
+    """A code in capitals: `HEAD`, `RISK_OFFICER`."""
+    if not CODE.fullmatch(value):
+        raise ValueError(f"{value[:40]!r} is no code; give one in capital letters, digits and underscores, like HEAD")
     return value
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision: str = "0034"
 down_revision: str | None = "0033"
@@ -15,6 +16,7 @@ depends_on: str | Sequence[str] | None = None
 
 def upgrade() -> None:
     op.execute("set local lock_timeout = '5s'")
+    op.execute("create extension if not exists btree_gist with schema public")
     op.create_table(
         "teams",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False, comment="Unique and permanent."),
@@ -72,9 +74,120 @@ def upgrade() -> None:
     op.create_index("ix_teams_unit_id_name_id", "teams", ["unit_id", "name", "id"], unique=False)
     op.create_index("ix_teams_updated_at_id", "teams", ["updated_at", "id"], unique=False)
     op.execute("select hub_follow_subject('teams', 'moves')")
+    op.create_table(
+        "job_roles",
+        sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False, comment="Unique and permanent."),
+        sa.Column("staff_id", sa.Uuid(), nullable=False, comment="Who has the role."),
+        sa.Column(
+            "role",
+            sa.Text(),
+            nullable=False,
+            comment="Code of the role. Of HEAD, CAPTAIN and CONTACT a unit or team has one at a time; others are free.",
+        ),
+        sa.Column("unit_id", sa.Uuid(), nullable=True, comment="The unit whose role it is."),
+        sa.Column("team_id", sa.Uuid(), nullable=True, comment="The team whose role it is."),
+        sa.Column(
+            "from_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When it begins.",
+        ),
+        sa.Column("to_at", sa.DateTime(timezone=True), nullable=True, comment="When it ends; empty for no end."),
+        sa.Column(
+            "version",
+            sa.Integer(),
+            server_default=sa.text("1"),
+            nullable=False,
+            comment="Counts the row's edits, from 1; an update may name the version that it is based on.",
+        ),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="Time of creation.",
+        ),
+        sa.Column(
+            "updated_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="Time of the last edit.",
+        ),
+        postgresql.ExcludeConstraint(
+            (sa.column("staff_id"), "="),
+            (sa.column("team_id"), "="),
+            (sa.column("role"), "="),
+            (sa.text("tstzrange(from_at, to_at)"), "&&"),
+            using="gist",
+            name="ex_job_roles_staff_id_team_id_role",
+        ),
+        postgresql.ExcludeConstraint(
+            (sa.column("staff_id"), "="),
+            (sa.column("unit_id"), "="),
+            (sa.column("role"), "="),
+            (sa.text("tstzrange(from_at, to_at)"), "&&"),
+            using="gist",
+            name="ex_job_roles_staff_id_unit_id_role",
+        ),
+        postgresql.ExcludeConstraint(
+            (sa.column("team_id"), "="),
+            (sa.column("role"), "="),
+            (sa.text("tstzrange(from_at, to_at)"), "&&"),
+            where=sa.text("role in ('HEAD', 'CAPTAIN', 'CONTACT')"),
+            using="gist",
+            name="ex_job_roles_team_id_role",
+        ),
+        postgresql.ExcludeConstraint(
+            (sa.column("unit_id"), "="),
+            (sa.column("role"), "="),
+            (sa.text("tstzrange(from_at, to_at)"), "&&"),
+            where=sa.text("role in ('HEAD', 'CAPTAIN', 'CONTACT')"),
+            using="gist",
+            name="ex_job_roles_unit_id_role",
+        ),
+        sa.CheckConstraint(
+            "num_nonnulls(unit_id, team_id) = 1", name=op.f("ck_job_roles_exactly_one_of_unit_id_or_team_id")
+        ),
+        sa.CheckConstraint("to_at > from_at", name=op.f("ck_job_roles_to_at_is_after_from_at")),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_job_roles_staff_id")),
+        sa.ForeignKeyConstraint(["team_id"], ["teams.id"], name=op.f("fk_job_roles_team_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["unit_id"], ["org_units.id"], name=op.f("fk_job_roles_unit_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_job_roles")),
+        comment="What a member of staff is of a unit or a team, for a time.",
+    )
+    op.execute("select hub_capture('job_roles')")
+    op.create_index("ix_job_roles_from_at_id", "job_roles", ["from_at", "id"], unique=False)
+    op.create_index("ix_job_roles_staff_id_from_at_id", "job_roles", ["staff_id", "from_at", "id"], unique=False)
+    op.create_index(
+        "ix_job_roles_team_id_from_at_id",
+        "job_roles",
+        ["team_id", "from_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("team_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_job_roles_unit_id_from_at_id",
+        "job_roles",
+        ["unit_id", "from_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("unit_id IS NOT NULL"),
+    )
+    op.create_index("ix_job_roles_updated_at_id", "job_roles", ["updated_at", "id"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_job_roles_updated_at_id", table_name="job_roles")
+    op.drop_index(
+        "ix_job_roles_unit_id_from_at_id", table_name="job_roles", postgresql_where=sa.text("unit_id IS NOT NULL")
+    )
+    op.drop_index(
+        "ix_job_roles_team_id_from_at_id", table_name="job_roles", postgresql_where=sa.text("team_id IS NOT NULL")
+    )
+    op.drop_index("ix_job_roles_staff_id_from_at_id", table_name="job_roles")
+    op.drop_index("ix_job_roles_from_at_id", table_name="job_roles")
+    op.drop_table("job_roles")
     op.drop_index("ix_teams_updated_at_id", table_name="teams")
     op.drop_index("ix_teams_unit_id_name_id", table_name="teams")
     op.drop_index("ix_teams_sponsor_id_name_id", table_name="teams")

@@ -53,12 +53,10 @@ def upgrade() -> None:
             comment="Time when the person saw it; empty until then.",
         ),
         sa.Column("role", sa.Text(), nullable=True, comment="Job role as whose holder the person is notified."),
-        sa.Column("clock_id", sa.Uuid(), nullable=True, comment="The clock."),
+        sa.Column("clock_id", sa.Uuid(), nullable=True, comment="The clock whose level it is about."),
         sa.Column("level", sa.Integer(), nullable=True, comment="The level of escalation, from 1."),
-        sa.Column(
-            "entity", sa.Text(), nullable=True, comment="Name of the type of the row that it is about; empty for none."
-        ),
-        sa.Column("row_id", sa.Uuid(), nullable=True, comment="Key of that row."),
+        sa.Column("entity", sa.Text(), nullable=True, comment="Name of the type of the row that it is about."),
+        sa.Column("row_id", sa.Uuid(), nullable=True, comment="What it is about."),
         sa.Column("customer_id", sa.Uuid(), nullable=True, comment="The customer whom it is about."),
         sa.Column("unit_id", sa.Uuid(), nullable=True, comment="The unit whose row it is about."),
         sa.Column(
@@ -82,7 +80,7 @@ def upgrade() -> None:
             nullable=False,
             comment="Time of the last edit.",
         ),
-        sa.CheckConstraint("(entity is null) = (row_id is null)", name=op.f("ck_notifications_entity_and_row_id")),
+        sa.CheckConstraint("(entity is null) = (row_id is null)", name=op.f("ck_notifications_subject_is_whole")),
         sa.CheckConstraint("level is null or clock_id is not null", name=op.f("ck_notifications_level_has_a_clock")),
         sa.ForeignKeyConstraint(
             ["customer_id"], ["customers.id"], name=op.f("fk_notifications_customer_id"), ondelete="CASCADE"
@@ -104,7 +102,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("customer_id IS NOT NULL"),
     )
     op.create_index("ix_notifications_notified_at_id", "notifications", ["notified_at", "id"], unique=False)
-    op.create_index("ix_notifications_row_id", "notifications", ["row_id"], unique=False)
+    op.create_index(
+        "ix_notifications_row_id_notified_at_id",
+        "notifications",
+        ["row_id", "notified_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("row_id is not null"),
+    )
     op.create_index(
         "ix_notifications_staff_id_notified_at_id", "notifications", ["staff_id", "notified_at", "id"], unique=False
     )
@@ -132,7 +136,11 @@ def downgrade() -> None:
         postgresql_where=sa.text("unit_id IS NOT NULL"),
     )
     op.drop_index("ix_notifications_staff_id_notified_at_id", table_name="notifications")
-    op.drop_index("ix_notifications_row_id", table_name="notifications")
+    op.drop_index(
+        "ix_notifications_row_id_notified_at_id",
+        table_name="notifications",
+        postgresql_where=sa.text("row_id is not null"),
+    )
     op.drop_index("ix_notifications_notified_at_id", table_name="notifications")
     op.drop_index(
         "ix_notifications_customer_id_notified_at_id",

@@ -69,6 +69,7 @@ class Customer(
     Entity,
     prefix="cus",
     owned_by=customer_itself,
+    subject_of=("Clock", "Notification", "Verification"),
     writable_by=("unit",),
     order="name",
     sortable=("created_at", "updated_at"),
@@ -83,7 +84,6 @@ class Customer(
     # Serves segments by country and stage, also those of one unit, without a look at the table.
     indexes=(index("country", "stage", "created_at", "id", include=("unit_id",)),),
     amounts_in="annual_revenue_currency",
-    subject_of=("Verification",),
     long_running_delete=True,
 ):
     """A person or organisation that the business deals with."""

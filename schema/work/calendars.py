@@ -41,7 +41,10 @@ class Calendar(
     operations=("delete",),
     order="code",
     sortable=("updated_at",),
-    indexes=(index("extends_at", where="extends_at is not null", name="extends_at"),),
+    indexes=(
+        index("extends_at", where="extends_at is not null", name="extends_at"),
+        index("clocks_move_at", where="clocks_move_at is not null", name="clocks_move_at"),
+    ),
 ):
     """Opening hours by which promises are counted: a week, holidays and exceptions, in one time zone."""
 
@@ -101,6 +104,12 @@ class Calendar(
     )
     extends_at: Column[datetime | None] = field(
         "Moment at which the horizon moves on by a year; empty for a fixed one.", writable="command"
+    )
+
+    clocks_move_at: Column[datetime | None] = field(
+        "When clocks that run by an earlier version are counted on by this one; empty if there are none.",
+        hidden=True,
+        unlogged=True,
     )
 
     @resolver(timezone, weekly, exceptions, covers_from, covers_until)

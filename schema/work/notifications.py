@@ -1,7 +1,6 @@
 """Notifications to members of staff. The hub sends no mail: webhooks on notifications do."""
 
 from datetime import datetime
-from uuid import UUID
 
 from hub.model import (
     GLOBAL,
@@ -9,6 +8,7 @@ from hub.model import (
     DescribedEnum,
     Entity,
     PersonalData,
+    any_of,
     field,
     index,
     person,
@@ -19,6 +19,7 @@ from hub.model import (
 from hub.schema.customers.customers import Customer
 from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
+from hub.schema.work.clocks import Clock
 
 
 class NotificationType(DescribedEnum):
@@ -41,10 +42,9 @@ class Notification(
     writable_by=("unit",),
     unique=(unique("clock_id", "level", "staff_id", among=GLOBAL),),
     checks={
-        "entity_and_row_id": "(entity is null) = (row_id is null)",
         "level_has_a_clock": "level is null or clock_id is not null",
     },
-    indexes=(index("row_id"), index("staff_id", "notified_at", where="seen_at is null", name="unseen")),
+    indexes=(index("staff_id", "notified_at", where="seen_at is null", name="unseen"),),
 ):
     """What a member of staff should know: the person sees it, and those who read about the people of the unit."""
 
@@ -74,16 +74,21 @@ class Notification(
     role: Column[str | None] = field(
         "Job role as whose holder the person is notified.", writable="command", personal=PersonalData.PROFILE
     )
-    clock_id: Column[UUID | None] = field("The clock.", hidden=True, personal=PersonalData.NOT_PERSONAL)
+    clock = to_one(
+        Clock,
+        "The clock whose level it is about.",
+        optional=True,
+        on_delete="cascade",
+        inverse=("notifications", "What members of staff were told about its levels."),
+        index="not null",
+        writable="command",
+    )
     level: Column[int | None] = field(
         "The level of escalation, from 1.", writable="command", personal=PersonalData.BEHAVIOUR
     )
-    entity: Column[str | None] = field(
-        "Name of the type of the row that it is about; empty for none.",
-        writable="command",
-        personal=PersonalData.BEHAVIOUR,
+    subject = any_of(
+        "What it is about.", inverse=("notifications", "What members of staff were told about it."), optional=True
     )
-    row_id: Column[UUID | None] = field("Key of that row.", hidden=True, personal=PersonalData.NOT_PERSONAL)
     customer = to_one(
         Customer,
         "The customer whom it is about.",

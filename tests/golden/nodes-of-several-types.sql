@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$78) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$86) AS row_to_json_1 
 FROM (SELECT (SELECT coalesce(json_agg(CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name, (SELECT row_to_json(t$8) AS row_to_json_3 
 FROM (SELECT t$7.v$0 AS "totalCount" 
@@ -104,20 +104,32 @@ FROM processes AS t$64
 WHERE t$64.id = t$0.key) AS t$65) WHEN (t$0.type = 'prs') THEN (SELECT row_to_json(t$67) AS row_to_json_32 
 FROM (SELECT 'ProcessStep'::text AS __typename, 'prs_' || replace(CAST(t$66.id AS TEXT), '-', '') AS id 
 FROM process_steps AS t$66 
-WHERE t$66.id = t$0.key) AS t$67) WHEN (t$0.type = 'ntf') THEN (SELECT row_to_json(t$69) AS row_to_json_33 
-FROM (SELECT 'Notification'::text AS __typename, 'ntf_' || replace(CAST(t$68.id AS TEXT), '-', '') AS id 
-FROM notifications AS t$68 
-WHERE t$68.id = t$0.key AND (t$68.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$69) WHEN (t$0.type = 'tea') THEN (SELECT row_to_json(t$71) AS row_to_json_34 
-FROM (SELECT 'Team'::text AS __typename, 'tea_' || replace(CAST(t$70.id AS TEXT), '-', '') AS id 
-FROM teams AS t$70 
-WHERE t$70.id = t$0.key) AS t$71) WHEN (t$0.type = 'mov') THEN (SELECT row_to_json(t$73) AS row_to_json_35 
-FROM (SELECT 'Move'::text AS __typename, 'mov_' || replace(CAST(t$72.id AS TEXT), '-', '') AS id 
-FROM moves AS t$72 
-WHERE t$72.id = t$0.key AND (t$72.audience != 'PERSON' OR t$72.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$73) WHEN (t$0.type = 'crd') THEN (SELECT row_to_json(t$75) AS row_to_json_36 
-FROM (SELECT 'Credential'::text AS __typename, 'crd_' || replace(CAST(t$74.id AS TEXT), '-', '') AS id 
-FROM credentials AS t$74 
-WHERE t$74.id = t$0.key AND (t$74.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$75) WHEN (t$0.type = 'ver') THEN (SELECT row_to_json(t$77) AS row_to_json_37 
-FROM (SELECT 'Verification'::text AS __typename, 'ver_' || replace(CAST(t$76.id AS TEXT), '-', '') AS id 
-FROM verifications AS t$76 
-WHERE t$76.id = t$0.key AND (t$76.audience != 'PERSON' OR t$76.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$77) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
-FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$78) AS anon_1
+WHERE t$66.id = t$0.key) AS t$67) WHEN (t$0.type = 'sla') THEN (SELECT row_to_json(t$69) AS row_to_json_33 
+FROM (SELECT 'SlaPolicy'::text AS __typename, 'sla_' || replace(CAST(t$68.id AS TEXT), '-', '') AS id 
+FROM sla_policies AS t$68 
+WHERE t$68.id = t$0.key) AS t$69) WHEN (t$0.type = 'slt') THEN (SELECT row_to_json(t$71) AS row_to_json_34 
+FROM (SELECT 'SlaTerm'::text AS __typename, 'slt_' || replace(CAST(t$70.id AS TEXT), '-', '') AS id 
+FROM sla_terms AS t$70 
+WHERE t$70.id = t$0.key) AS t$71) WHEN (t$0.type = 'esr') THEN (SELECT row_to_json(t$73) AS row_to_json_35 
+FROM (SELECT 'EscalationRule'::text AS __typename, 'esr_' || replace(CAST(t$72.id AS TEXT), '-', '') AS id 
+FROM escalation_rules AS t$72 
+WHERE t$72.id = t$0.key) AS t$73) WHEN (t$0.type = 'clk') THEN (SELECT row_to_json(t$75) AS row_to_json_36 
+FROM (SELECT 'Clock'::text AS __typename, 'clk_' || replace(CAST(t$74.id AS TEXT), '-', '') AS id 
+FROM clocks AS t$74 
+WHERE t$74.id = t$0.key AND (t$74.audience != 'PERSON' OR t$74.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$75) WHEN (t$0.type = 'ntf') THEN (SELECT row_to_json(t$77) AS row_to_json_37 
+FROM (SELECT 'Notification'::text AS __typename, 'ntf_' || replace(CAST(t$76.id AS TEXT), '-', '') AS id 
+FROM notifications AS t$76 
+WHERE t$76.id = t$0.key AND (t$76.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$77) WHEN (t$0.type = 'tea') THEN (SELECT row_to_json(t$79) AS row_to_json_38 
+FROM (SELECT 'Team'::text AS __typename, 'tea_' || replace(CAST(t$78.id AS TEXT), '-', '') AS id 
+FROM teams AS t$78 
+WHERE t$78.id = t$0.key) AS t$79) WHEN (t$0.type = 'jrl') THEN (SELECT row_to_json(t$81) AS row_to_json_39 
+FROM (SELECT 'JobRole'::text AS __typename, 'jrl_' || replace(CAST(t$80.id AS TEXT), '-', '') AS id 
+FROM job_roles AS t$80 
+WHERE t$80.id = t$0.key) AS t$81) WHEN (t$0.type = 'mov') THEN (SELECT row_to_json(t$83) AS row_to_json_40 
+FROM (SELECT 'Move'::text AS __typename, 'mov_' || replace(CAST(t$82.id AS TEXT), '-', '') AS id 
+FROM moves AS t$82 
+WHERE t$82.id = t$0.key AND (t$82.audience != 'PERSON' OR t$82.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$83) WHEN (t$0.type = 'crd') THEN (SELECT row_to_json(t$85) AS row_to_json_41 
+FROM (SELECT 'Credential'::text AS __typename, 'crd_' || replace(CAST(t$84.id AS TEXT), '-', '') AS id 
+FROM credentials AS t$84 
+WHERE t$84.id = t$0.key AND (t$84.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$85) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$86) AS anon_1

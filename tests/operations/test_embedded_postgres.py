@@ -89,7 +89,7 @@ def test_the_first_start_makes_a_cluster_and_a_role_that_is_no_superuser(tmp_pat
 
 
 def test_the_role_may_create_every_extension_the_hub_needs(postgres_server: PostgresServer) -> None:
-    for name in ("pg_trgm", "unaccent", "ltree", "btree_gin"):
+    for name in ("pg_trgm", "unaccent", "ltree", "btree_gin", "btree_gist"):
         fetch_value(postgres_server.dsn, f"create extension {name}")
     assert len(fetch_value(postgres_server.dsn, "select show_trgm('王小明')")) == 4
 

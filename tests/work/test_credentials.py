@@ -182,7 +182,7 @@ NOTIFICATIONS = """query ($staff: ID!) { notifications(filter: {staff: {id: {eq:
 
 async def test_the_end_is_announced_thirty_days_before_and_then_it_no_longer_counts(bank: Organisation) -> None:
     manager, person = await bank.hire("Shen"), await bank.hire("Han", role="agent")
-    await bank.connection.execute("update staff set reports_to_id = $1 where id = $2", manager.uuid, person.uuid)
+    await bank.appoint(manager)
     await _grant(bank, manager, person, limit="9", currency="CNY", validUntil="2026-05-01T00:00:00Z")
     await _grant(bank, manager, person, code="SEAL", validUntil="2026-05-01T00:00:00Z")
     await _grant(bank, manager, person, code="SEAL", validFrom="2026-05-01T00:00:00Z")  # goes on: no announcement

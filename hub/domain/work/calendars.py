@@ -24,6 +24,7 @@ from hub.domain.work.calendar_definitions import (
     new_definition,
     stored_definition,
 )
+from hub.domain.work.clock_calendars import DEFINITION, replace_definition
 from hub.domain.work.public_holidays import RELEASE
 from hub.errors import BadInput, NotFound
 from hub.model import rows, validators
@@ -177,6 +178,8 @@ async def _update(
         return
     await rows.update_row(tx, viewer, Calendar, key, changed, now)
     await working_intervals.store(tx, key, derived.working_time)
+    if not changed.keys().isdisjoint(DEFINITION):
+        await replace_definition(tx, stored, now)
 
 
 async def _store_days(

@@ -2,7 +2,7 @@
 
 A level of a clock notifies a person once, however often it is reached again."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
@@ -17,13 +17,17 @@ from hub.viewer import Viewer
 MAX_SEEN = 1_000  # notifications of one mutation
 MAX_TEXT = 500  # characters
 
-# People who have left by that day get none; the order of the ids keeps the rows of several transactions apart.
+# People who have left by that day get none. Rows are stored in the order of the drafts.
 _NOTIFY = """
 insert into notifications (staff_id, type, text, notified_at, role, clock_id, level, entity, row_id, customer_id, unit_id,
     created_at, updated_at)
-select s.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $4, $4 from staff as s
-where s.id = any($1) and (s.left_on is null or s.left_on >= ($4 at time zone 'UTC')::date)
-order by s.id
+select s.id, d.type, d.text, d.notified_at, d.role, d.clock_id, d.level, d.entity, d.row_id, d.customer_id, d.unit_id,
+    d.notified_at, d.notified_at
+from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::uuid[], $7::int[], $8::text[], $9::uuid[],
+    $10::uuid[], $11::uuid[]) with ordinality
+    as d (staff_id, type, text, notified_at, role, clock_id, level, entity, row_id, customer_id, unit_id, number)
+join staff as s on s.id = d.staff_id and (s.left_on is null or s.left_on >= (d.notified_at at time zone 'UTC')::date)
+order by d.number
 on conflict (clock_id, level, staff_id) do nothing
 returning id
 """
@@ -47,6 +51,19 @@ class NotificationsSeenPayload(NamedTuple):
     unseen: Annotated[int, "How many of the person's notifications nobody has seen yet."]
 
 
+class NotificationDraft(NamedTuple):
+    """A notification that is to be written; `subject` holds the columns of the row that it is about, or nothing."""
+
+    staff: UUID
+    type: NotificationType
+    text: str
+    now: datetime
+    subject: Mapping[str, Any]
+    role: str | None = None
+    clock: UUID | None = None
+    level: int | None = None
+
+
 async def notify(
     tx: Connection,
     subject_values: Mapping[str, Any],
@@ -62,12 +79,26 @@ async def notify(
     """Notifies people of the row that `subject_values` name, one row each; returns the keys of those that are new.
 
     Whoever has left gets none, nor who had one for this level of the clock. Without a subject, `subject_values` is empty."""
-    if not staff_ids:
+    staff = sorted(set(staff_ids))
+    return await notify_all(
+        tx, [NotificationDraft(person, type, text, now, subject_values, role, clock_id, level) for person in staff]
+    )
+
+
+async def notify_all(tx: Connection, drafts: Sequence[NotificationDraft]) -> list[UUID]:
+    """Writes notifications in this order and in one statement; returns the keys of those that are new."""
+    if not drafts:
         return []
-    shown = " ".join(text.split())[:MAX_TEXT]
-    subject = [subject_values.get(name) for name in ("entity", "row_id", "customer_id", "unit_id")]
-    inserted = await tx.fetch(_NOTIFY, list(staff_ids), type.value, shown, now, role, clock_id, level, *subject)
+    columns = zip(*(_values(draft) for draft in drafts), strict=True)
+    inserted = await tx.fetch(_NOTIFY, *(list(column) for column in columns))
     return [row["id"] for row in inserted]
+
+
+def _values(draft: NotificationDraft) -> tuple[Any, ...]:
+    """The columns of a notification in the order of `_NOTIFY`."""
+    subject = (draft.subject.get(name) for name in ("entity", "row_id", "customer_id", "unit_id"))
+    text = " ".join(draft.text.split())[:MAX_TEXT]
+    return (draft.staff, draft.type.value, text, draft.now, draft.role, draft.clock, draft.level, *subject)
 
 
 @command("notificationsSeen")

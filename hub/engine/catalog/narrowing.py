@@ -18,7 +18,7 @@ from hub.rights import AccessRule, CellRules, Mask, Rights
 T = TypeVar("T")
 Link = ToOne | ToMany | UnionLink | MergedConnection
 FILTER_NAME = re.compile(r"(\w+)\s*:")
-FILTER_WORDS = frozenset(("and", "or", "not", "id", "some", "none", "every", "where", "count"))
+FILTER_WORDS = frozenset(("and", "or", "not", "id", "some", "none", "every", "where", "count", "holds", "at"))
 IDENTIFYING = frozenset(
     (PersonalData.NAME, PersonalData.CONTACT, PersonalData.IDENTIFIER, PersonalData.BIRTH, PersonalData.FREE_TEXT)
 )

@@ -10,6 +10,7 @@ from hub.engine.graphql_types.history_types import revision_type_name
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.graphql_types.subscription_types import field_name
 from hub.model.declarations import ToMany, ToOne, UnionLink
+from hub.model.lasting import LASTING_COLUMNS
 from hub.rights import Mask
 
 # Fields of input types that say nothing by themselves.
@@ -123,6 +124,8 @@ def _hide_uses(hidden: HiddenMembers, entity: CatalogEntity, narrowed: CatalogEn
     parents = [key for key, link in entity.links.items() if isinstance(link, ToOne) and link.target.__name__ == name]
     if entity.declaration.tree is not None and not all(map(narrowed.uses_link, parents)):
         hidden.members[f"{name}Filter"].add(inputs.UNDER)
+    if entity.declaration.lasting and not narrowed.is_usable(*LASTING_COLUMNS):
+        hidden.members[f"{name}Filter"].add(inputs.HOLDS)
     for scalar, columns in inputs.comparable_fields(entity).items():
         names = {column.column.name.upper() for column in columns}
         hidden.keep(

@@ -46,7 +46,7 @@ FIELD_OPERATORS = {
     "gt": "Greater or later than this field.",
     "gte": "Greater, later, or equal to this field.",
 }
-COMPARE, UNDER = "compare", "under"  # parts of a filter beside the fields
+COMPARE, UNDER, HOLDS = "compare", "under", "holds"  # parts of a filter beside the fields
 JSON_OPERATORS = (
     FieldSpec("path", "list[str]", "Keys from the outermost inwards; a number selects a list element."),
     FieldSpec("eq", "Json | None", "Equal to this JSON value."),
@@ -126,6 +126,8 @@ def shared_inputs(factory: TypeFactory) -> None:
             specs = [_operator_spec(scalar, operator) for operator in scalar.operators]
             factory.input(f"{scalar.name}Filter", f"Conditions on {with_article(scalar.name)}; all must hold.", specs)
     factory.input("JSONFilter", "Conditions on the value at a path of a JSON value; all must hold.", JSON_OPERATORS)
+    moment = FieldSpec("at", "DateTime | None", "The moment; that of the request when left out.")
+    factory.input("HoldsFilter", "The row holds at a moment: it has begun and not ended.", (moment,))
     factory.enum("SortDirection", "Direction of a sort order.", [("ASC", "Ascending."), ("DESC", "Descending.")])
     factory.enum(
         "TimeBucket",
@@ -170,6 +172,8 @@ def _filter_specs(entity: CatalogEntity, catalog: Catalog) -> Iterator[FieldSpec
     if entity.declaration.tree is not None:
         text = f"The {entity.name} with this id, and all below it in the tree; none if it is hidden."
         yield FieldSpec(UNDER, "ID | None", text)
+    if entity.declaration.lasting:
+        yield FieldSpec(HOLDS, "HoldsFilter | None", "The row holds: it has begun and not ended.")
     if comparable_fields(entity):
         text = "Conditions that compare fields of the row with each other; all must hold."
         yield FieldSpec(COMPARE, f"{entity.name}Comparison | None", text)

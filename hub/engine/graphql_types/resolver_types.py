@@ -36,7 +36,8 @@ def resolver_fields(entity: CatalogEntity, factory: TypeFactory) -> list[Strawbe
             if returned not in factory.types:
                 inputs.enum(factory, enum_class, str(declared_resolver.function.__doc__).strip())
         field.type_annotation = factory.annotation(_annotation(returned))
-        injected = (*declared_resolver.needs, *(("now",) if declared_resolver.takes_now else ()))
+        expressions = (name for name, _ in declared_resolver.expressions)
+        injected = (*declared_resolver.needs, *expressions, *(("now",) if declared_resolver.takes_now else ()))
         field.arguments = [argument for argument in field.arguments if argument.python_name not in injected]
         for argument in field.arguments:
             if argument.type in TIMES:

@@ -7,7 +7,7 @@ from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField, camel_case
 from hub.engine.catalog.input_values import bad_input
 from hub.engine.catalog.scalars import ScalarType
-from hub.engine.graphql_types.inputs import COMPARE, UNDER
+from hub.engine.graphql_types.inputs import COMPARE, HOLDS, UNDER
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue, EmptiedObject
 from hub.engine.plan.context import PlanningContext, object_items, required_value
 from hub.engine.plan.key_conditions import key_conditions
@@ -29,6 +29,7 @@ from hub.engine.plan.predicates import (
 )
 from hub.model import scopes
 from hub.model.declarations import ToMany, ToOne
+from hub.model.lasting import LASTING_COLUMNS
 from hub.model.normal_forms import RowNormalForm
 
 FUNCTION_BY_FIELD: dict[str, AggregateFunctionName] = {"sum": "SUM", "avg": "AVG", "min": "MIN", "max": "MAX"}
@@ -107,10 +108,9 @@ def _condition(
     if name == COMPARE:
         return _field_comparisons(tree, entity, argument)
     if name == UNDER and entity.declaration.tree is not None:
-        if tree is None:
-            bad_input("FILTER_INVALID", argument, "null is the id of no row; give an id, or leave it out.")
-        key = planning.key_parameter(required_value(tree, argument, "FILTER_INVALID"), entity, argument)
-        return InSubtree(entity, entity.declaration.tree, key)
+        return _in_subtree(planning, tree, entity, entity.declaration.tree, argument)
+    if name == HOLDS and entity.declaration.lasting:
+        return _holds(planning, tree, entity, argument)
     column = entity.columns.get(name)
     if column is not None:
         if column.scalar is scalars.JSON:
@@ -135,6 +135,30 @@ def _condition(
         return Exists(join, plan_filter(planning, tree, join.entity, argument))
     with planning.multiplied_by(list_rows(planning, entity, link), argument):
         return _list_conditions(planning, tree, join, argument)
+
+
+def _in_subtree(
+    planning: PlanningContext, tree: ArgumentTree, entity: CatalogEntity, path: str, argument: str
+) -> Predicate:
+    if tree is None:
+        bad_input("FILTER_INVALID", argument, "null is the id of no row; give an id, or leave it out.")
+    key = planning.key_parameter(required_value(tree, argument, "FILTER_INVALID"), entity, argument)
+    return InSubtree(entity, path, key)
+
+
+def _holds(planning: PlanningContext, tree: ArgumentTree, entity: CatalogEntity, argument: str) -> Predicate:
+    """Whether the row holds at a moment, else at that of the request."""
+    require_condition(isinstance(tree, dict) and not isinstance(tree, EmptiedObject), argument)
+    since, until = (entity.columns[camel_case(name)] for name in LASTING_COLUMNS)
+    value = tree.get("at") if isinstance(tree, dict) else None
+    if isinstance(value, ArgumentValue):
+        moment = planning.value_parameter(scalars.DATETIME, value, f"{argument}.at")
+    else:
+        planning.time_dependent = True
+        moment = planning.parameter(scalars.DATETIME.sql_type, Runtime("now"))
+    begun = Comparison(since, since.scalar, "lte", moment)
+    endless = Comparison(until, until.scalar, "isNull", None, is_null=True)
+    return And((begun, Or((endless, Comparison(until, until.scalar, "gt", moment)))))
 
 
 def list_rows(planning: PlanningContext, entity: CatalogEntity, link: ToMany) -> int:

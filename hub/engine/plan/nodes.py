@@ -9,7 +9,7 @@ from typing import Literal
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.plan.list_nodes import CursorSigning, GroupKey, GroupSortTerm, PagePlan, SearchTerms, SortTerm
-from hub.engine.plan.parameters import ObjectSource, Parameter
+from hub.engine.plan.parameters import ExpressionSelection, ObjectSource, Parameter
 from hub.engine.plan.predicates import Join, Predicate
 from hub.model.declarations import FieldResolver, Lookup, LookupScope
 from hub.rights import CellRules
@@ -352,6 +352,7 @@ SelectionPlan = (
     Constant
     | ResolvedInPython
     | ColumnSelection
+    | ExpressionSelection
     | ObjectSelection
     | ToOneSelection
     | UnionSelection
@@ -381,9 +382,7 @@ class ResolverField:
 
 @dataclass(frozen=True, slots=True)
 class ResolverTree:
-    """The resolver fields below a JSON value: those of the object itself, and those of its children by response key.
-
-    Lists are entered. `by_type` has the trees of the types behind an interface, which a hidden key distinguishes."""
+    """The resolver fields of a JSON value, of its children by response key, and of the types behind an interface."""
 
     fields: tuple[ResolverField, ...] = ()
     children: tuple[tuple[str, "ResolverTree"], ...] = ()

@@ -2,7 +2,7 @@
 
 A plan holds no values. Its parameters read them from an ExecutionContext, so that one plan serves every execution."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -183,3 +183,11 @@ class Parameter:
             if error.path is None and self.location is not None:
                 error.path, error.locations = self.location
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionSelection:
+    """A number that SQL computes from the row and the time of the request."""
+
+    expression: Callable[..., Any]
+    now: Parameter

@@ -39,7 +39,7 @@ from hub.engine.plan.nodes import (
     UnionSelection,
 )
 from hub.engine.plan.pagination import cursor_signing, list_signature, plan_order, plan_page, plan_search
-from hub.engine.plan.parameters import ObjectSource, Runtime
+from hub.engine.plan.parameters import ExpressionSelection, ObjectSource, Runtime
 from hub.engine.plan.predicates import And, Join
 from hub.errors import BadInput
 from hub.model import scopes
@@ -72,7 +72,7 @@ class SelectionPlanner:
         fields: list[tuple[str, SelectionPlan]] = []
         resolver_fields: list[ResolverField] = []
         children: list[tuple[str, ResolverTree]] = []
-        hidden: dict[str, ColumnSelection] = {}
+        hidden: dict[str, ColumnSelection | ExpressionSelection] = {}
         for key, nodes in self.collector.fields(selection_sets, entity.name).items():
             name = nodes[0].name.value
             resolver = entity.resolvers.get(name)
@@ -210,13 +210,22 @@ class SelectionPlanner:
         key: str,
         resolver: FieldResolver,
         nodes: list[FieldNode],
-        hidden: dict[str, ColumnSelection],
+        hidden: dict[str, ColumnSelection | ExpressionSelection],
     ) -> ResolverField:
         needs = []
+        scalar_names = []
         for need in resolver.needs:
             column = next(candidate for candidate in entity.columns.values() if candidate.column.name == need)
             hidden[HIDDEN_PREFIX + need] = ColumnSelection(need, column.scalar)
             needs.append((need, HIDDEN_PREFIX + need))
+            scalar_names.append(column.scalar.name)
+        for name, expression in resolver.expressions:
+            now = self.planning.parameter(scalars.DATETIME.sql_type, Runtime("now"))
+            hidden_key = f"{HIDDEN_PREFIX}{len(hidden)}"
+            hidden[hidden_key] = ExpressionSelection(expression, now)
+            needs.append((name, hidden_key))
+            scalar_names.append("Float")
+            self.planning.time_dependent = True
         self.planning.time_dependent |= resolver.takes_now
         trees = self.collector.arguments(nodes[0], entity.name)
         sources = (
@@ -227,8 +236,7 @@ class SelectionPlanner:
         if resolver.returns is not None:
             target = self._catalog.target(resolver.returns)
             rows_plan = self._rows_by_keys(target, [node.selection_set for node in nodes])
-        scalar_names = tuple(hidden[HIDDEN_PREFIX + need].scalar.name for need in resolver.needs)
-        return ResolverField(key, resolver, tuple(needs), scalar_names, arguments, rows_plan)
+        return ResolverField(key, resolver, tuple(needs), tuple(scalar_names), arguments, rows_plan)
 
     def independent(self) -> "SelectionPlanner":
         """A planner of the same operation for a separate plan."""

@@ -8,7 +8,7 @@ from typing import Any
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.scalars import ScalarType
-from hub.engine.graphql_types.inputs import COMPARE, UNDER
+from hub.engine.graphql_types.inputs import COMPARE, HOLDS, UNDER
 from hub.model.declarations import ToMany, ToOne
 from hub.model.normal_forms import NormalForm, RowNormalForm
 from hub.model.unicode_text import single_line
@@ -73,6 +73,7 @@ class FilterEvaluator:
     def __init__(self, data: Dataset, now: datetime) -> None:
         self._data = data
         self._rows = list(data.catalog.entities.values())
+        self._now = now
         self._operators = _operators(now)
 
     def record_test(self, entity: CatalogEntity, filter_input: Mapping[str, Any] | None) -> RecordTest:
@@ -105,6 +106,9 @@ class FilterEvaluator:
             )
         if key == UNDER and entity.declaration.tree is not None:
             return self._subtree_test(entity, entity.declaration.tree, value)
+        if key == HOLDS and entity.declaration.lasting:
+            moment = self._now if value.get("at") is None else to_comparable(value["at"], scalars.DATETIME)
+            return lambda record: record["from_at"] <= moment and (record["to_at"] is None or moment < record["to_at"])
         if key in entity.filterable:
             column = entity.filterable[key]
             return self._column(column, value, siblings)

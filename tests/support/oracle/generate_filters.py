@@ -7,12 +7,12 @@ from typing import Any
 
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.scalars import RELATIVE, ScalarType
-from hub.engine.graphql_types.inputs import COMPARE, UNDER, comparable_fields
+from hub.engine.graphql_types.inputs import COMPARE, HOLDS, UNDER, comparable_fields
 from hub.model.declarations import ToMany, ToOne
 from oracle.conditions import aggregate_function
 from oracle.data import DataRecord, is_in_subtree, non_null_values, public_id
 from oracle.generate import OperationDraw
-from oracle.values import decimal_text
+from oracle.values import decimal_text, timestamp_text
 
 FilterValue = dict[str, Any]
 MAX_ATTEMPTS = 4
@@ -51,6 +51,7 @@ class FilterGenerator:
             + ["json"] * 14 * self._holds_json(entity)
             + ["id", "compare"]
             + ["under"] * 18 * (entity.declaration.tree is not None)
+            + [HOLDS] * 8 * entity.declaration.lasting
             + (["link"] * 8 if links and depth < 2 else [])
         )
         part_kinds += ["both"] * (2 if depth < 2 else 0)
@@ -62,6 +63,8 @@ class FilterGenerator:
                 return self._field_comparison(entity, witness)
             case "under":
                 return self._subtree(entity, witness, entity.declaration.tree or "")
+            case "holds":
+                return self._holding(entity, witness)
             case "link":
                 return self._link(entity, self.draw.pick(self.draw.weighted_links(entity, links)), witness, depth)
             case "both":
@@ -91,6 +94,14 @@ class FilterGenerator:
         roots = [row for row in rows if witness is None or is_in_subtree(witness[path], row[path])]
         self.draw.record_features("filter: under")
         return {UNDER: public_id(self.draw.data, self.draw.pick(roots))} if roots else {}
+
+    def _holding(self, entity: CatalogEntity, witness: DataRecord | None) -> FilterValue:
+        self.draw.record_features("filter: holds")
+        other = witness or self._any_record(entity)
+        moments = [] if other is None else [m for m in (other["from_at"], other["to_at"]) if m is not None]
+        if not moments or self.draw.chance(0.3):
+            return {HOLDS: {}}
+        return {HOLDS: {"at": timestamp_text(self.draw.pick(moments))}}
 
     def _holds_json(self, entity: CatalogEntity) -> bool:
         return any(column.scalar.name == "JSON" for column in entity.filterable.values())

@@ -11,6 +11,7 @@ from hub.schema.work import calendars, code_rules, notifications, processes
 from oracle.dual_control_rows import add_dual_control_rows
 from oracle.edge_operations import NAMES, TIMESTAMPS
 from oracle.edge_row_builder import EdgeRowBuilder
+from oracle.sla_rows import add_sla_rows
 from oracle.work_rows import add_subject_rows
 
 
@@ -30,7 +31,8 @@ def add_work_rows(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequenc
         )
     add_subject_rows(builder, units, staff)
     _notifications(builder, units, staff)
-    add_dual_control_rows(builder, staff)
+    add_dual_control_rows(builder, units, staff)
+    add_sla_rows(builder, units, staff)
     _processes(builder, units)
 
 

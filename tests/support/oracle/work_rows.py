@@ -1,12 +1,13 @@
-"""Edge rows about other rows, for every audience: teams and their moves."""
+"""Edge rows about other rows, for every audience: teams and their moves; and rows that hold for a time."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from hub.model.scopes import Audience
 from hub.schema.customers.customers import Customer
-from hub.schema.work import moves, teams
+from hub.schema.work import job_roles, moves, teams
 from oracle.edge_operations import NAMES, TIMESTAMPS
 from oracle.edge_row_builder import EdgeRowBuilder
 
@@ -16,6 +17,33 @@ def add_subject_rows(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequ
     team_ids = [_team(builder, number, units, staff) for number in range(8)]
     for _ in range(60):
         _move(builder, builder.pick(team_ids), units, staff)
+    for number in range(40):
+        _job_role(builder, number, team_ids, units, staff)
+
+
+def spell(builder: EdgeRowBuilder, number: int) -> dict[str, Any]:
+    """The times of an effective-dated row that collides with none of another number; some hold now."""
+    begins = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=30 * number)
+    ends = begins + timedelta(days=builder.pick((1, 29)))
+    return {"from_at": begins, "to_at": ends}
+
+
+def _job_role(
+    builder: EdgeRowBuilder, number: int, teams_: Sequence[UUID], units: Sequence[UUID], staff: Sequence[UUID]
+) -> None:
+    of_unit = builder.pick((True, False))
+    times = spell(builder, number)
+    if number % 3 == 0:
+        times["to_at"] = None
+    role = f"EDGE_{number}" if times["to_at"] is None else builder.pick(("HEAD", "CAPTAIN", "RISK"))
+    builder.add(
+        job_roles.JobRole,
+        staff_id=builder.pick(staff),
+        role=role,
+        unit_id=builder.pick(units) if of_unit else None,
+        team_id=None if of_unit else builder.pick(teams_),
+        **times,
+    )
 
 
 def about(
