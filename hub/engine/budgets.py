@@ -27,7 +27,7 @@ MAX_PAUSE = 1.0  # seconds between two looks at an account that work waits for
 MAX_FLOWS = 10_000  # flows that are remembered
 ROUNDING = 1e-6  # points; sums of times are not exact
 
-Clock = Callable[[], float]
+MonotonicTime = Callable[[], float]
 
 
 class Buckets(Protocol):
@@ -68,7 +68,12 @@ class CostAccounts:
     """The accounts of all keys with a budget. `default` is the budget of keys without one; None for no budget."""
 
     def __init__(
-        self, default: CostBudget | None, buckets: Buckets, clock: Clock = monotonic, *, reports_all: bool = False
+        self,
+        default: CostBudget | None,
+        buckets: Buckets,
+        clock: MonotonicTime = monotonic,
+        *,
+        reports_all: bool = False,
     ) -> None:
         self.clock = clock
         self.buckets = buckets
@@ -182,7 +187,7 @@ class PointMeter(WorkMeter):
 
     __slots__ = ("_account", "_may_refuse", "charged")
 
-    def __init__(self, clock: Clock, account: CostAccount | None = None, *, may_refuse: bool = False) -> None:
+    def __init__(self, clock: MonotonicTime, account: CostAccount | None = None, *, may_refuse: bool = False) -> None:
         super().__init__(clock)
         self.charged = 0  # points that the account has paid; 0 before and after the operation
         self._account = account
@@ -224,7 +229,7 @@ class OperationCharge:
 
     __slots__ = ("account", "meter", "requested")
 
-    def __init__(self, account: CostAccount | None, clock: Clock, *, may_refuse: bool = True) -> None:
+    def __init__(self, account: CostAccount | None, clock: MonotonicTime, *, may_refuse: bool = True) -> None:
         self.account = account
         self.meter = PointMeter(clock, account, may_refuse=may_refuse)
         self.requested = 0

@@ -149,7 +149,7 @@ def upgrade() -> None:
             ["calendar_id"], ["calendars.id"], name=op.f("fk_calendar_editions_calendar_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("calendar_id", "calendar_version", name=op.f("pk_calendar_editions")),
-        comment="Former definitions of calendars by which open clocks were counted when they were replaced.",
+        comment="Former definitions of calendars by which open clocks were counted.",
     )
     op.create_table(
         "escalation_rules",

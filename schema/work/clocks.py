@@ -2,11 +2,9 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
-
-import sqlalchemy as sa
 
 from hub.model import Column, DescribedEnum, Entity, PersonalData, any_of, field, index, resolver, subject, to_one
+from hub.model.clock_expressions import spent_by_clock
 from hub.schema.work.calendars import Calendar
 from hub.schema.work.sla_policies import SlaPolicy
 
@@ -19,11 +17,6 @@ class ClockStatus(DescribedEnum):
     MET = "MET", "It was stopped in time, the due time included."
     MISSED = "MISSED", "The due time has passed. The clock may still run, until it is stopped."
     VOID = "VOID", "It was called off: neither met nor missed."
-
-
-def _spent(row: sa.FromClause, now: "sa.ColumnElement[datetime]") -> "sa.ColumnElement[Any]":
-    """Seconds of working time that a clock has spent so far."""
-    return row.c.spent + sa.func.hub_clock_seconds(row.c.calendar_id, row.c.running_since, now)
 
 
 class Clock(
@@ -107,17 +100,17 @@ class Clock(
         personal=BEHAVIOUR,
     )
 
-    @resolver(spent_so_far=_spent)
+    @resolver(spent_so_far=spent_by_clock)
     def spent_seconds(self, spent_so_far: float) -> float:
         """Working time that was spent so far, in seconds."""
         return round(spent_so_far, 6)
 
-    @resolver(goal_seconds, stopped_at, spent_so_far=_spent)
+    @resolver(goal_seconds, stopped_at, spent_so_far=spent_by_clock)
     def remaining_seconds(self, goal_seconds: int, stopped_at: datetime | None, spent_so_far: float) -> float | None:
         """Working time that is left, in seconds, negative when it is overdue; null once it was stopped."""
         return None if stopped_at is not None else round(goal_seconds - spent_so_far, 6)
 
-    @resolver(goal_seconds, spent_so_far=_spent)
+    @resolver(goal_seconds, spent_so_far=spent_by_clock)
     def share(self, goal_seconds: int, spent_so_far: float) -> float:
         """The part of the goal that was spent: 0.5 for half of it, more than 1 when it is overdue."""
         return round(spent_so_far / goal_seconds, 6)

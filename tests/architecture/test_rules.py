@@ -41,6 +41,8 @@ TOP = (
     "hub.app",
     "hub.scheduler",
     "hub.timer_loop",
+    "hub.report_runner",
+    "hub.work_sample",
     "hub.doctor",
     "hub.keyfile",
     "hub.terminal",
@@ -79,7 +81,14 @@ IMPORT_EXCEPTIONS = {
 # Bounded contexts, in schema and in domain: each may import those before it.
 CONTEXTS = ("organisation", "customers", "scoring", "sales", "access", "engagement", "webhooks", "privacy", "work")
 # All of the model that a declaration knows: no rule and no writer.
-VOCABULARY = ("hub.model", "hub.model.validators", "hub.model.working_time", "hub.model.code_patterns")
+VOCABULARY = (
+    "hub.model",
+    "hub.model.validators",
+    "hub.model.working_time",
+    "hub.model.code_patterns",
+    "hub.model.viewer_rows",
+    "hub.model.clock_expressions",
+)
 
 # Names of entities that the engine uses in another sense.
 HOMONYMS = {
@@ -236,7 +245,8 @@ def test_a_module_says_in_one_to_five_lines_what_it_holds() -> None:
 
 
 def test_nothing_is_left_for_later() -> None:
-    words = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX|NotImplemented" + r"Error)\b")
+    # A milestone's state is none of them.
+    words = re.compile(r"(?<![.\"'])\b(TO" + r"DO(?!\"| =)|FIX" + r"ME|X" + r"XX|NotImplemented" + r"Error)\b")
     assert_none(_lines(words, lambda path: path.suffix in (".py", ".md", ".ts", ".tsx", ".js", ".mjs")))
 
 

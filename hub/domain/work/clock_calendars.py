@@ -38,7 +38,7 @@ CalendarEdition = sa.Table(
     sa.Column("covers_from", timestamp(), nullable=False, comment="First moment that it covered."),
     sa.Column("covers_until", timestamp(), nullable=False, comment="Moment at which it ended."),
     sa.PrimaryKeyConstraint("calendar_id", "calendar_version"),
-    comment="Former definitions of calendars by which open clocks were counted when they were replaced.",
+    comment="Former definitions of calendars by which open clocks were counted.",
 )
 # No calendar changes between the look at its version and the end of the transaction that counts by it.
 _VERSIONS = "select id, version from calendars where id = any($1) order by id for share"
@@ -48,7 +48,8 @@ select replaced_at, timezone, weekly, exceptions, covers_from, covers_until from
 where calendar_id = $1 and calendar_version >= $2 order by calendar_version
 """
 _STORE = """
-insert into calendar_editions (calendar_id, calendar_version, replaced_at, timezone, weekly, exceptions, covers_from, covers_until)
+insert into calendar_editions (calendar_id, calendar_version, replaced_at, timezone, weekly, exceptions, covers_from,
+    covers_until)
 select $1, $2, $3, $4, $5, $6, $7, $8
 where exists (select from clocks where calendar_id = $1 and stopped_at is null)
 on conflict do nothing

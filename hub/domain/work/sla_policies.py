@@ -64,44 +64,69 @@ async def upsert_policy(
     key = await tx.fetchval(_FIND, texts["code"])
     SlaPolicy.require(viewer, "create" if key is None else "update")
     subject = check_subject(entity)
+    columns = _columns(texts["name"], entity, match, position, valid_from, valid_until)
+    parts = _Parts(await check_terms(tx, terms, now), await check_rules(tx, escalation_rules or (), subject))
+    if key is None:
+        if expected_version is not None:
+            message = "expected_version: there is no policy with this code; leave it out to make a new one."
+            raise NotFound(message, argument="expected_version")
+        key = await rows.insert_row(tx, viewer, SlaPolicy, {"code": texts["code"], "revision": 1, **columns}, now)
+        await parts.store(tx, viewer, key, now)
+        return SlaPolicyUpsertPayload(key, True)
+    await _update(tx, viewer, key, columns, parts, expected_version, now)
+    return SlaPolicyUpsertPayload(key, False)
+
+
+def _columns(
+    name: str,
+    entity: str,
+    match: Mapping[str, object] | None,
+    position: int,
+    valid_from: datetime | None,
+    valid_until: datetime | None,
+) -> dict[str, Any]:
+    """The columns of a policy; raises BadInput for values that cannot be."""
     if match:
         stored_filters.check(entity, match, "match")
     if not 1 <= position <= MAX_POSITION:
         raise BadInput(f"position: give 1 to {MAX_POSITION:,}.", argument="position")
     if valid_from is not None and valid_until is not None and valid_from >= valid_until:
         raise BadInput("valid_until: it must come after valid_from; give a later moment.", argument="valid_until")
-    columns = {
-        "name": texts["name"],
-        "entity": entity,
-        "match": match or None,
-        "position": position,
-        "valid_from": valid_from,
-        "valid_until": valid_until,
-    }
-    term_rows = await check_terms(tx, terms, now)
-    rule_rows = await check_rules(tx, escalation_rules or (), subject)
-    if key is None:
-        if expected_version is not None:
-            message = "expected_version: there is no policy with this code; leave it out to make a new one."
-            raise NotFound(message, argument="expected_version")
-        key = await rows.insert_row(tx, viewer, SlaPolicy, {"code": texts["code"], "revision": 1, **columns}, now)
-        await _store_parts(tx, viewer, key, SlaTerm, ("clock",), term_rows, now)
-        await _store_parts(tx, viewer, key, EscalationRule, ("clock", "level"), rule_rows, now)
-        return SlaPolicyUpsertPayload(key, True)
+    validity = {"valid_from": valid_from, "valid_until": valid_until}
+    return {"name": name, "entity": entity, "match": match or None, "position": position, **validity}
+
+
+class _Parts(NamedTuple):
+    """The rows of a policy's terms and levels."""
+
+    terms: Sequence[Mapping[str, Any]]
+    rules: Sequence[Mapping[str, Any]]
+
+    async def store(self, tx: Connection, viewer: Viewer, policy: UUID, now: datetime) -> bool:
+        """Stores them in place of those that the policy has; returns whether one differs."""
+        terms_differ = await _store_parts(tx, viewer, policy, SlaTerm, ("clock",), self.terms, now)
+        rules_differ = await _store_parts(tx, viewer, policy, EscalationRule, ("clock", "level"), self.rules, now)
+        return terms_differ or rules_differ
+
+
+async def _update(
+    tx: Connection,
+    viewer: Viewer,
+    key: UUID,
+    columns: Mapping[str, Any],
+    parts: _Parts,
+    expected_version: int | None,
+    now: datetime,
+) -> None:
+    """Replaces a policy. A change is another revision, which the clocks that follow the policy take over."""
     stored = dict(await rows.lock_row(tx, viewer, SlaPolicy, key, "code"))
     stored["match"] = None if stored["match"] is None else exact_json.loads(stored["match"])
     changed = {name: value for name, value in columns.items() if stored[name] != value}
     if expected_version is not None:
         await require_version(tx, viewer, SlaPolicy, key, changed, expected_version)
-    changes = [
-        await _store_parts(tx, viewer, key, SlaTerm, ("clock",), term_rows, now),
-        await _store_parts(tx, viewer, key, EscalationRule, ("clock", "level"), rule_rows, now),
-    ]
-    if changed or any(changes):
-        revision = {"revision": stored["revision"] + 1}
-        await rows.update_row(tx, viewer, SlaPolicy, key, changed | revision, now)
+    if await parts.store(tx, viewer, key, now) or changed:
+        await rows.update_row(tx, viewer, SlaPolicy, key, changed | {"revision": stored["revision"] + 1}, now)
         await tx.execute(_CHANGE_CLOCKS, key, now)
-    return SlaPolicyUpsertPayload(key, False)
 
 
 async def _store_parts(
