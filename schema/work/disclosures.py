@@ -28,7 +28,7 @@ from hub.schema.organisation.units import OrgUnit
 
 class DisclosureType(DescribedEnum):
     GIFT_RECEIVED = "GIFT_RECEIVED", "Somebody gave the person something; above the limit, it must be handed in."
-    GIFT_GIVEN = "GIFT_GIVEN", "The person gave somebody something."
+    GIFT_OUTGOING = "GIFT_GIVEN", "The person gave somebody something."
     HOSPITALITY = "HOSPITALITY", "The person entertained guests, so many, for so much."
     OUTSIDE_INTEREST = "OUTSIDE_INTEREST", "The person has an interest outside that touches the work."
 

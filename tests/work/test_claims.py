@@ -79,7 +79,7 @@ async def test_a_claim_counts_once_another_person_confirms_it(bank: Organisation
     assert counting == {"nodes": [{"amount": "250000.0000"}], "stats": {"sum": {"amount": "250000.0000"}}}
 
 
-async def test_claims_are_made_by_people_about_what_was(bank: Organisation) -> None:
+async def test_people_claim_what_has_happened(bank: Organisation) -> None:
     person, machine = await bank.hire("Zhao"), await bank.issue_key(None, "admin")
     columns = {"metric": "deposits.new", "amount": "1", "occurredOn": "2026-03-02"}
     assert (await bank.client.error(CLAIM, {"input": columns}, key=machine))["code"] == "PERSON_NEEDED"
@@ -178,20 +178,20 @@ async def test_nobody_decides_about_their_own_disclosure(bank: Organisation) -> 
 async def test_a_gift_is_handed_in_in_time_or_is_a_violation(bank: Organisation) -> None:
     manager, agent = await bank.hire("Feng"), await bank.hire("Han", role="agent")
     await bank.appoint(manager)
-    kept, returned = await _declare(bank, agent), await _declare(bank, agent, matter="A pen", value="50.5")
+    watch, pen = await _declare(bank, agent), await _declare(bank, agent, matter="A pen", value="50.5")
     due = "2026-03-04T10:00:00+00:00"  # three working days on from Monday 09:00: Wednesday 18:00
-    assert (kept["status"], kept["handInDueAt"], returned["handInDueAt"]) == ("DECLARED", due, due)
+    assert (watch["status"], watch["handInDueAt"], pen["handInDueAt"]) == ("DECLARED", due, due)
     declared = "2026-03-02T01:00:00+00:00"
     assert sorted(await _texts(bank, manager)) == [
         ("COPY", "Han declared GIFT_RECEIVED: 50.5 CNY, Linhai Paper.", declared),
         ("COPY", "Han declared GIFT_RECEIVED: 500 CNY, Linhai Paper.", declared),
     ]
     await bank.advance("2026-03-04T10:00:00Z")  # the last moment at which it is in time
-    handed = (await bank.client.query(HAND_IN, {"id": returned["id"]}, key=agent.key))["disclosureHandIn"]["disclosure"]
+    handed = (await bank.client.query(HAND_IN, {"id": pen["id"]}, key=agent.key))["disclosureHandIn"]["disclosure"]
     assert handed == {"status": "HANDED_IN", "handedInAt": due}
     await bank.advance("2026-03-05T00:00:00Z")
     shown = [
-        (await bank.client.query(SHOW, {"id": key["id"]}, key=agent.key))["disclosure"] for key in (kept, returned)
+        (await bank.client.query(SHOW, {"id": key["id"]}, key=agent.key))["disclosure"] for key in (watch, pen)
     ]
     assert [(row["status"], row["clocks"]["nodes"]) for row in shown] == [
         ("VIOLATION", [{"name": "HAND_IN", "status": "MISSED", "dueAt": due}]),
@@ -204,5 +204,5 @@ async def test_a_gift_is_handed_in_in_time_or_is_a_violation(bank: Organisation)
     violation = ("DEVIATION", f"A watch from Linhai Paper: {reason}", passed)
     assert (await _texts(bank, manager))[-1:] == [violation]
     assert (await _texts(bank, agent))[-1:] == [violation]
-    late = (await bank.client.query(HAND_IN, {"id": kept["id"]}, key=agent.key))["disclosureHandIn"]["disclosure"]
+    late = (await bank.client.query(HAND_IN, {"id": watch["id"]}, key=agent.key))["disclosureHandIn"]["disclosure"]
     assert late["status"] == "HANDED_IN"

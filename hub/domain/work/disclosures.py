@@ -32,7 +32,7 @@ from hub.viewer import ADMIN, Viewer
 CLOCK = "HAND_IN"
 INSTANT = timedelta(microseconds=1)  # what is handed in at the due time itself is in time
 FARTHEST_ZONE = timedelta(hours=14)  # ahead of UTC: the day may have begun there
-GIVEN_TYPES = (DisclosureType.HOSPITALITY, DisclosureType.GIFT_GIVEN)  # a value above the limit is refused
+LIMITED_TYPES = (DisclosureType.HOSPITALITY, DisclosureType.GIFT_OUTGOING)  # a value above the limit is refused
 MAX_PERSONS = 10_000
 
 _PERSON = "select name, unit_id from staff where id = $1"
@@ -193,7 +193,7 @@ def _check_values(row: Mapping[str, Any], now: datetime) -> None:
 
 def _require_within_limit(row: Mapping[str, Any], limit: Decimal | None) -> None:
     """Raises BadInput HOSPITALITY_LIMIT for something given that is worth more for each person than the limit."""
-    if limit is not None and row["type"] in GIVEN_TYPES and row["value"] > limit * (row["persons"] or 1):
+    if limit is not None and row["type"] in LIMITED_TYPES and row["value"] > limit * (row["persons"] or 1):
         message = f"value: more than {limit.normalize():f} {row['currency']} for each person is not allowed."
         extensions = {"perPerson": str(limit), "currency": row["currency"]}
         raise BadInput(message, code="HOSPITALITY_LIMIT", argument="value", extensions=extensions)
