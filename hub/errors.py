@@ -77,7 +77,6 @@ CODES: dict[str, str] = {
     "IDENTIFIER_JUNK": "The identifier is a placeholder value, not one of a single customer.",
     "IDENTIFIER_LIMIT": "The input has no identifier, or too many.",
     "STAGE_MOVE_INVALID": "The customer cannot move from its current stage to this stage.",
-    "OVERLAP": "Another row of this sort holds at that time; no two may at one moment.",
     "LOCKED": "The row is locked until a moment; until then only an administrator changes it, with a reason.",
     "MOVE_INVALID": "The row cannot move to this state now; the error's `allowedMoves` lists the possible ones.",
     "STATUS_MOVE_INVALID": "The row cannot move to this status now; `allowedMoves` lists the possible ones.",
@@ -100,6 +99,7 @@ CODES: dict[str, str] = {
     # processes
     "PROCESS_INVALID": "The process cannot be described this way: a step contradicts itself, or leads nowhere.",
     # people and their work
+    "OVERLAP": "Another row of this sort counts at that time, and only one may.",
     "AUTHORITY_LIMIT": "The person has no credential that lets it decide this amount now.",
     "DUAL_CONTROL": "Two people must do this: whoever began it, or is the one whom it is about, cannot finish it.",
     "UNVERIFIED": "Another person must confirm these facts first; `columns` lists them.",

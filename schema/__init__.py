@@ -31,6 +31,7 @@ MODULES = (
     "work.notifications",
     "work.teams",
     "work.job_roles",
+    "work.assignments",
     "work.moves",
     "work.milestones",
     "work.tasks",
