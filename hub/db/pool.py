@@ -29,6 +29,8 @@ TIMEOUT_MARGIN = 0.5
 # two common first letters are not enough.
 SIMILARITY_THRESHOLD = 0.4
 PLAN_MODE_SQL = {True: "set plan_cache_mode = force_custom_plan", False: "reset plan_cache_mode"}
+# Parallel workers are processes with the usual priority. A cached plan that has some runs without them.
+WORKERS_SQL = {True: "reset max_parallel_workers", False: "set max_parallel_workers = 0"}
 
 
 def _session_settings(settings: Settings) -> dict[str, str]:
@@ -171,14 +173,25 @@ class _ConnectionSet:
                     idle.pop().connection.terminate()
 
     async def fetch(
-        self, pooled: PooledConnection, text: str, arguments: Sequence[Any], custom_plan: bool, fetch_mode: FetchMode
+        self,
+        pooled: PooledConnection,
+        text: str,
+        arguments: Sequence[Any],
+        custom_plan: bool,
+        workers: bool | None,
+        fetch_mode: FetchMode,
     ) -> Any:
-        """Runs a statement on a connection, which is returned or closed; raises HubError."""
+        """Runs a statement on a connection, which is returned or closed; raises HubError.
+
+        `workers` says whether it may have parallel workers; None where it does not matter."""
         try:
             statement = pooled.prepared(text) or await pooled.prepare(text)
             if pooled.custom_plan is not custom_plan:
                 await pooled.connection.execute(PLAN_MODE_SQL[custom_plan])
                 pooled.custom_plan = custom_plan
+            if workers is not None and pooled.workers is not workers:
+                await pooled.connection.execute(WORKERS_SQL[workers])
+                pooled.workers = workers
             result = await fetch_mode(statement, arguments)
         except asyncpg.InvalidCachedStatementError as error:
             pooled.connection.terminate()  # a migration changed the tables of its prepared statements
@@ -269,11 +282,12 @@ class Pool:
                 await queue.wait(flow)
             try:
                 background = lane is not None and lane.background
+                workers = None if lanes is None else lanes.may_have_workers(lane)
                 pooled = connections.idle(background) or await connections.connect(background)
                 started_at = perf_counter()
                 metered_at = 0.0 if meter is None else meter.clock()
                 try:
-                    return await connections.fetch(pooled, text, arguments, custom_plan, fetch_mode)
+                    return await connections.fetch(pooled, text, arguments, custom_plan, workers, fetch_mode)
                 finally:
                     seconds = perf_counter() - started_at
                     if lanes is not None and (lane is not None or seconds >= QUICK_SECONDS or lanes.has_slow_texts):

@@ -89,7 +89,7 @@ def insert(table: sa.Table, names: tuple[str, ...], copied_columns: CopiedColumn
         if target is None:
             continue
         referenced = target.alias(f"{name}$")
-        visibility = scopes.visible(target, referenced, rights)
+        visibility = scopes.shown(target, referenced, rights)
         if name in copied:
             source = referenced
             conditions += [referenced.c.id == values[name], *([] if visibility is None else [visibility])]
@@ -113,7 +113,7 @@ def _visible_twin(table: sa.Table, rights: Rights) -> sa.ColumnElement[bool] | N
         return None
     twin = table.alias("u$")
     conditions = [twin.c[name] == _column_parameter(table.c[name]) for name in columns]
-    visibility = scopes.visible(table, twin, rights)
+    visibility = scopes.shown(table, twin, rights)
     return sa.exists().where(*conditions, *([] if visibility is None else [visibility]))
 
 
@@ -164,7 +164,7 @@ def select_key(
 def select_equal(table: sa.Table, names: tuple[str, ...], rights: Rights) -> SqlStatement:
     """The key of a row with these values in these columns; null equals null."""
     conditions = [table.c[name].is_not_distinct_from(_column_parameter(table.c[name])) for name in names]
-    visibility = scopes.visible(table, table, rights)
+    visibility = scopes.shown(table, table, rights)
     conditions += [] if visibility is None else [visibility]
     return compile_statement(sa.select(table.c.id).where(*conditions).limit(sa.literal_column("1")), table)
 
@@ -188,6 +188,6 @@ def _key_conditions(
     table: sa.Table, name: str, rights: Rights, verb: Verb = Verb.READ, limited: tuple[str, ...] = ()
 ) -> list[sa.ColumnElement[bool]]:
     column = table.c[name]
-    visibility = scopes.visible(table, table, rights, verb)
+    visibility = scopes.shown(table, table, rights, verb)
     conditions = [column == sa.bindparam("row_key", type_=column.type), *([] if visibility is None else [visibility])]
     return conditions + scopes.writable(table, table, rights, verb, limited)

@@ -62,13 +62,18 @@ class Branch:
         for code, kind, parent in (("branch", "BRANCH", "root"), ("outlet", "OUTLET", "branch")):
             unit = {"code": code, "name": code, "kind": kind, "parentId": self.units[parent]}
             self.units[code] = (await self.client.query(UNIT, {"input": unit}))["orgUnitCreate"]["orgUnit"]["id"]
-        for number, role, unit in (
+        for number, role, unit_code in (
             ("OUTLET-HEAD", "HEAD", "outlet"), ("BRANCH-HEAD", "HEAD", "branch"),
             ("TOP-HEAD", "HEAD", "root"), ("RISK", "RISK", "branch"),
         ):  # fmt: skip
-            person = {"number": number, "name": number, "unitId": self.units[unit]}
+            person = {"number": number, "name": number, "unitId": self.units[unit_code]}
             staff = (await self.client.query(STAFF, {"input": person}))["staffCreate"]["staff"]["id"]
-            role_input = {"staffId": staff, "role": role, "unitId": self.units[unit], "fromAt": "2026-01-01T00:00:00Z"}
+            role_input = {
+                "staffId": staff,
+                "role": role,
+                "unitId": self.units[unit_code],
+                "fromAt": "2026-01-01T00:00:00Z",
+            }
             await self.client.query(ROLE, {"input": role_input})
         await self.client.query(POLICY, {"input": GOLD})
 
