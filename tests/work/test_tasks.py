@@ -194,12 +194,12 @@ async def test_a_member_has_own_work_a_head_that_of_the_unit_and_a_customer_none
     assert len(unbound) > len([row for row in tasks if row["staff"]["number"] == "3"])
     assert (await _work(client, leading.key))[0] == unbound
     administering = await person_of(client, "3", role="admin", bound=False)
-    told = [
+    listed = [
         row["id"]
         for row in notifications
         if row["staff"]["number"] == "3" or row["staff"]["unit"]["code"] == nancy.unit
     ]
-    assert await _work(client, administering.key) == (unbound, told)
+    assert await _work(client, administering.key) == (unbound, listed)
     await client.query(ADVANCE, {"to": "2026-03-07T01:00:00Z"})  # Janet leads it no longer
     own = [row["id"] for row in tasks if row["staff"]["number"] == "3"]
     assert (await _work(client, leading.key))[0] == own
