@@ -35,6 +35,9 @@ from hub.model.ownership import (
     unit_itself,
     unit_or_person,
     unit_owned,
+    work_item,
+    work_item_part,
+    work_step,
 )
 from hub.model.personal import PersonalData
 from hub.model.root_groups import RootGroup, root_group, viewer_list, viewer_object, viewer_row, viewer_value
@@ -96,4 +99,7 @@ __all__ = [
     "viewer_object",
     "viewer_row",
     "viewer_value",
+    "work_item",
+    "work_item_part",
+    "work_step",
 ]

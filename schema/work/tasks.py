@@ -62,7 +62,7 @@ class Task(
     prefix="tsk",
     owned_by=unit_or_person,
     writable_by=("unit",),
-    subject_of=("Clock", "Notification", "Milestone"),
+    subject_of=("Clock", "Notification"),
     order="-created_at",
     unique=(unique("clock_id", "due_at", among=GLOBAL),),
     checks={"minutes_is_a_duration": "minutes between 0 and 100000"},

@@ -187,18 +187,18 @@ async def _step_rows(tx: Connection, steps: Sequence[ProcessStepInput], about: s
         row["code"]: row["id"] for row in await tx.fetch(_CALENDARS, [s.calendar for s in steps if s.calendar])
     }
     units = {row["code"]: row["id"] for row in await tx.fetch(_UNITS, [s.unit for s in steps if s.unit])}
-    fields = {camel_case(column.name) for column in _subject_type(about).table.c}
+    under_dual_control = {camel_case(name) for name in _subject_type(about).definition.verified_columns}
     step_rows = []
     for index, step in enumerate(steps):
         argument = f"steps[{index}]"
         if step.exit_criteria is not None:
             stored_filters.check(about, step.exit_criteria, f"{argument}.exit_criteria")
         for position, name in enumerate(step.verified or ()):
-            if name not in fields:
+            if name not in under_dual_control:
                 path = f"{argument}.verified[{position}]"
-                raise BadInput(
-                    f"{path}: {about} has no field {name[:63]!r}; name one.", code="FIELD_UNKNOWN", argument=path
-                )
+                names = ", ".join(sorted(under_dual_control)) or "no field"
+                message = f"{path}: {name[:63]!r} is no field of {about} under dual control; {names} is."
+                raise BadInput(message, code="FIELD_UNKNOWN", argument=path)
         values = step._asdict() | {
             "position": index + 1,
             "about": about,
