@@ -49,7 +49,7 @@ ME = root_group(
     ),
     work_steps=viewer_list(
         WorkStep,
-        "The steps of work that are addressed to the member of staff who asks, and those done in the units that the person leads.",
+        "The steps of work that are addressed to the member of staff who asks, and those of the units that the person leads.",
         viewer_rows.steps_of_person,
         reads=(JobRole, Notification),
     ),
