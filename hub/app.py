@@ -40,7 +40,7 @@ from hub.engine.shared_buckets import SharedBuckets
 from hub.errors import HubError, Unauthenticated, Unavailable
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
-from hub.observability import HubReady, HubStopping, Log, emit
+from hub.observability import DiskFull, HubReady, HubStopping, Log, emit
 from hub.report_runner import ReportRunner
 from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
@@ -267,7 +267,7 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
         await load_trusted_documents(pools.requests, settings, documents)
         clock = await open_clock(settings, pools.timers)
         metrics = Metrics(shared)
-        remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
+        remove_handlers = [observability.add_handler(metrics), observability.add_handler(disk_space, DiskFull)]
         try:
             async with (
                 running_authenticator(pools.keys, settings, clock.time_source) as key_cache,
