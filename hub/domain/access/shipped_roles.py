@@ -92,7 +92,10 @@ def _agent_rule(entity: type[Entity]) -> AccessRule | None:
     verbs = READ | _written_by(entity, "unit")
     if not entity.definition.options.get("nested", False):
         verbs -= {Verb.DELETE}
-    return AccessRule(entity.__name__, verbs, canonical_json(_own_customers(entity)))
+    own = _own_customers(entity)
+    if entity.definition.ownership.carries_subject:  # or about the person itself
+        own = {"or": [own, {"staff": {"id": {"eq": "$staff"}}}]}
+    return AccessRule(entity.__name__, verbs, canonical_json(own))
 
 
 def _own_customers(entity: type[Entity]) -> dict[str, object]:
