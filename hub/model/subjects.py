@@ -98,6 +98,11 @@ async def subject_values(tx: Connection, entity: type[Entity], key: UUID) -> dic
     return {"entity": entity.__name__, "row_id": key, **{name: row[name] for name in (*OWNERS, "audience")}}
 
 
+def inside_values(values: dict[str, Any]) -> dict[str, Any]:
+    """Such columns for a row that a customer does not see, although it sees the subject."""
+    return values | ({"audience": Audience.INSIDE.value} if values["audience"] == Audience.CUSTOMER else {})
+
+
 def reference_values(values: dict[str, Any]) -> dict[str, Any]:
     """Of such columns, those that an entity with a scope of its own has: `entity` and `row_id`."""
     return {name: values[name] for name in ("entity", "row_id")}

@@ -2,7 +2,6 @@
 
 `writable_by` says what a manager, an agent or an integration writes, and what a customer does."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +9,7 @@ from functools import cache
 import sqlalchemy as sa
 
 from hub import schema
+from hub.model import exact_json
 from hub.model.entity import Entity
 from hub.rights import BUILT_IN_ROLES, AccessRule, RoleVersion, Verb
 from hub.schema.access.roles import AccessRole, RoleAssignment, RoleBudget, RoleRule
@@ -36,8 +36,8 @@ class ShippedRole:
 
 
 def canonical_json(value: object) -> str:
-    """JSON with sorted keys and without spaces: equal values give equal texts."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """JSON with sorted keys and without spaces: equal values give equal texts. Its numbers are exact."""
+    return exact_json.dumps(value, sort_keys=True)
 
 
 def explicit_rules(role: RoleVersion) -> Mapping[str, AccessRule]:

@@ -20,7 +20,7 @@ from hub.model.definition import UNVERIFIED, snake_case
 from hub.model.entity import Entity, declared_entities
 from hub.model.scopes import Audience
 from hub.model.statements import compile_statement
-from hub.model.subjects import subject_values
+from hub.model.subjects import inside_values, subject_values
 from hub.model.writer import writer_of
 from hub.rights import Verb
 from hub.schema.work.verifications import Verification, VerificationStatus
@@ -65,7 +65,7 @@ class VerificationRecorder:
         self, tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, names: Collection[str], now: datetime
     ) -> None:
         """Stores the viewer's claim. Of claims that become stale, the other fields are claimed anew by who claimed them."""
-        subject = await _inside_values(tx, entity, key)
+        subject = inside_values(await subject_values(tx, entity, key))
         columns = ", ".join(("id", "version", *entity.definition.verified_columns))
         row = await tx.fetchrow(f"select {columns} from {entity.table.name} where id = $1", key)
         assert row is not None  # it has just been written
@@ -150,12 +150,6 @@ async def set_evidence(
         raise Forbidden(message, code="DUAL_CONTROL", argument="id")
     await rows.update_row(tx, viewer, Verification, id, checked, now, fields=("evidence",))
     return VerificationEvidencePayload(id)
-
-
-async def _inside_values(tx: Connection, entity: type[Entity], key: UUID) -> dict[str, Any]:
-    """The columns of a verification about a row: a customer does not see what is said about it."""
-    subject = await subject_values(tx, entity, key)
-    return subject | ({"audience": Audience.INSIDE} if subject["audience"] == Audience.CUSTOMER else {})
 
 
 def _values(row: asyncpg.Record, names: Collection[str]) -> dict[str, Any]:
