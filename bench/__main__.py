@@ -10,9 +10,9 @@ from typing import Annotated, NoReturn
 import typer
 from rich.text import Text
 
-from bench import attack_runs, capture, commits, hidden_rows, report, runs, streams, webhooks
+from bench import attack_runs, capture, commits, hidden_rows, report, runs, streams, timers, webhooks
 from bench.children import REPOSITORY, BenchmarkError
-from bench.database import BenchServer, bench_server, loaded_database
+from bench.database import BenchServer, bench_server, empty_database, loaded_database
 from bench.load import InvalidResponse
 from bench.measure import SamplesByWorkload
 from bench.runs import CONTENDERS, BenchPlan
@@ -37,6 +37,7 @@ class Suite(StrEnum):
     STREAMS = "streams"
     ATTACKS = "attacks"
     HIDDEN = "hidden"
+    TIMERS = "timers"
 
 
 QUERY_SUITES = {Suite.CONTENDERS, Suite.KEYS, Suite.SIZE}
@@ -89,7 +90,7 @@ def run_suites(
     who: ContenderOption = None,
     attack: AttackOption = None,
 ) -> None:
-    """Measure the hub: beside contenders, by key, by data size, the change log, webhooks, streams, attacks, hidden rows.
+    """Measure the hub: beside contenders, by key, by data size, the change log, webhooks, streams, attacks, hidden rows, timers.
 
     `python -m bench commits A B` compares two commits; it has a --help of its own.
     """
@@ -113,6 +114,9 @@ def run_suites(
         if Suite.HIDDEN in selected_suites:
             for medians in hidden_rows.run(loaded_database(server, customers, customers), rounds * PAIRS_OF_A_ROUND):
                 report.show(Text(str(medians)))
+        if Suite.TIMERS in selected_suites:
+            for figure in timers.run(empty_database(server, "timers")):
+                report.show(str(figure))
         if Suite.WEBHOOKS in selected_suites:
             dsn = loaded_database(server, customers, customers)
             for name, result in webhooks.run(dsn, data, rounds, max(seconds, MIN_STREAM_SECONDS)).items():

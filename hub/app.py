@@ -40,7 +40,8 @@ from hub.engine.shared_buckets import SharedBuckets
 from hub.errors import HubError, Unauthenticated, Unavailable
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
-from hub.observability import HubReady, HubStopping, Log, emit
+from hub.observability import DiskFull, HubReady, HubStopping, Log, emit
+from hub.report_runner import ReportRunner
 from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
 from hub.subscriptions.live_shares import LiveShares
@@ -225,10 +226,13 @@ async def build_graphql_engine(
             "backdating": timedelta(hours=settings.customer_backdating),
             "clock": clock,
             "code_blocks": CodeBlocks(changefeed_pool),
+            "report_runner": ReportRunner(engine, documents),
         }
 
     store, feed = idempotency.IdempotencyStore(), ChangeFeed(pool, cursors)
     engine = Engine(schema, pool, settings, secret, store, feed, injected, accounts, audit, clock.time_source)
+    if clock.timers:
+        clock.injected["report_runner"] = ReportRunner(engine, documents)
     return engine, cursors, encryptor
 
 
@@ -263,7 +267,7 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
         await load_trusted_documents(pools.requests, settings, documents)
         clock = await open_clock(settings, pools.timers)
         metrics = Metrics(shared)
-        remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
+        remove_handlers = [observability.add_handler(metrics), observability.add_handler(disk_space, DiskFull)]
         try:
             async with (
                 running_authenticator(pools.keys, settings, clock.time_source) as key_cache,

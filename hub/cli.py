@@ -9,6 +9,8 @@ import tempfile
 import traceback
 from contextlib import suppress
 from datetime import UTC, datetime
+from enum import StrEnum
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from time import monotonic
@@ -46,6 +48,7 @@ from hub.terminal import print_rows
 from hub.viewer import ADMIN
 from hub.web import server
 from hub.webhooks import dev_receiver
+from hub.work_sample import load_work_sample
 
 app = typer.Typer(
     name="hub", help="One GraphQL graph of your customer data.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -59,11 +62,22 @@ app.add_typer(role_command_line.commands, name="role")
 app.add_typer(client_command_line.documents, name="documents")
 key_commands.command(name="limit")(client_command_line.limit_key)
 
+
+class SampleConfiguration(StrEnum):
+    """SampleConfiguration configurations that `hub demo` loads."""
+
+    WORK = "work"
+
+
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on (HUB_HOST).", show_default=False)]
 PortOption = Annotated[int | None, typer.Option(help="Port to listen on (HUB_PORT).", show_default=False)]
 DataDirOption = Annotated[Path | None, typer.Option(help="Data directory (HUB_DATA_DIR).", show_default=False)]
 WorkersOption = Annotated[int | None, typer.Option(help="Serving processes (HUB_WORKERS).", show_default=False)]
 CustomersOption = Annotated[int, typer.Option(min=0, help="Synthetic customers to add to Northwind.")]
+SampleOption = Annotated[
+    SampleConfiguration | None,
+    typer.Option(help="Also load a sample configuration of this module.", show_default=False),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 WriteOption = Annotated[
     str | None, typer.Option(help="For developers: generate a migration with this description.", show_default=False)
@@ -96,11 +110,21 @@ def up(host: HostOption = None, port: PortOption = None, data: DataDirOption = N
 
 @app.command()
 def demo(
-    host: HostOption = None, port: PortOption = None, data: DataDirOption = None, customers: CustomersOption = 0
+    host: HostOption = None,
+    port: PortOption = None,
+    data: DataDirOption = None,
+    customers: CustomersOption = 0,
+    sample: SampleOption = None,
 ) -> None:
     """Start the hub like `hub up`, with sample data."""
     configuration = settings_module.load(host=host, port=port, data_dir=data)
-    launch.up(configuration, lambda dsn: _load_demo(dsn, customers), installation.warnings(data))
+
+    async def load_all(dsn: str) -> None:
+        await _load_demo(dsn, customers)
+        if sample is SampleConfiguration.WORK:
+            await launch.with_pool(configuration, dsn, partial(load_work_sample, configuration))
+
+    launch.up(configuration, load_all, installation.warnings(data))
 
 
 @app.command()

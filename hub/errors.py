@@ -77,7 +77,6 @@ CODES: dict[str, str] = {
     "IDENTIFIER_JUNK": "The identifier is a placeholder value, not one of a single customer.",
     "IDENTIFIER_LIMIT": "The input has no identifier, or too many.",
     "STAGE_MOVE_INVALID": "The customer cannot move from its current stage to this stage.",
-    "OVERLAP": "Another row of this sort holds at that time; no two may at one moment.",
     "LOCKED": "The row is locked until a moment; until then only an administrator changes it, with a reason.",
     "MOVE_INVALID": "The row cannot move to this state now; the error's `allowedMoves` lists the possible ones.",
     "STATUS_MOVE_INVALID": "The row cannot move to this status now; `allowedMoves` lists the possible ones.",
@@ -94,9 +93,13 @@ CODES: dict[str, str] = {
     # codes
     "CODE_INVALID": "The text is no code of the rule, or the pattern or its values are wrong.",
     "CODE_EXHAUSTED": "Too few numbers are left: all were drawn, and none may be used again yet.",
+    # reports
+    "REPORT_LIMIT": "The report's answer is too large, it has too many subjects, or the key has too many reports.",
+    "REPORT_FACTS_MISSING": "The facts of the report are not read yet, or could not be read; `fault` says why.",
     # processes
     "PROCESS_INVALID": "The process cannot be described this way: a step contradicts itself, or leads nowhere.",
     # people and their work
+    "OVERLAP": "Another row of this sort counts at that time, and only one may.",
     "AUTHORITY_LIMIT": "The person has no credential that lets it decide this amount now.",
     "DUAL_CONTROL": "Two people must do this: whoever began it, or is the one whom it is about, cannot finish it.",
     "UNVERIFIED": "Another person must confirm these facts first; `columns` lists them.",

@@ -34,6 +34,7 @@ class ClockTools:
     def __init__(self, time_source: TimeSource, timers: Sequence[Timer] = (), pool: Pool | None = None) -> None:
         self.time_source = time_source
         self.timers = tuple(timers)
+        self.injected: dict[str, object] = {}  # what commands of timers need, by name; the engine's builder adds it
         self._pool = pool
 
     async def advance(self, moment: datetime, heartbeat: Callable[[], Awaitable[object]] = no_heartbeat) -> int:
@@ -58,7 +59,7 @@ class ClockTools:
                 await clock.advance(moment)
                 return fired
             await clock.advance(upcoming)
-            batch = await fire_due(pool, moments, upcoming)
+            batch = await fire_due(pool, moments, upcoming, self.injected)
             fired += batch.fired
             await heartbeat()
             if not batch.fired and not batch.failed:
@@ -83,6 +84,7 @@ class TimerLoop:
     def __init__(self, clock: ClockTools, pool: Pool) -> None:
         self._pool = pool
         self._timers = clock.timers
+        self._injected = clock.injected
         self._time_source = clock.time_source
         self._wake_event = asyncio.Event()
 
@@ -120,7 +122,7 @@ class TimerLoop:
             if upcoming is None or upcoming > now:
                 is_near = upcoming is not None and not self._time_source.is_test
                 return min(MAX_PAUSE, (upcoming - now).total_seconds()) if is_near and upcoming else MAX_PAUSE
-            batch = await fire_due(self._pool, moments, now)
+            batch = await fire_due(self._pool, moments, now, self._injected)
             if not batch.fired and not batch.failed:
                 return CONTENDED_PAUSE
 

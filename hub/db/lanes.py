@@ -31,7 +31,8 @@ class StatementLanes:
     of one flow then occupy one core. The quick lane has a third for each flow, also without a bound for all: so many
     requests of one flow share the event loop with those of others, however many connections it sends them on.
 
-    Much slower statements have a lane like the slow one; `background` says that their connections have a low priority."""
+    Much slower statements have a lane like the slow one; `background` says that their connections have a low priority.
+    While several flows are at work, none but quick statements have parallel workers: one statement takes one core."""
 
     def __init__(self, size: int, *, background: bool = False) -> None:
         self._background = FairQueue(background_connections(size), share=1, background=background)
@@ -67,6 +68,10 @@ class StatementLanes:
         if text_hash in self._quick:
             return self._quick_lane if contended else None
         return self._background if self._slow_until.get(hash(flow), 0.0) > now else self._unproven
+
+    def may_have_workers(self, lane: FairQueue | None) -> bool | None:
+        """Whether a statement in this lane may have parallel workers: while its flow is alone. None for quick statements."""
+        return None if lane is self._quick_lane else not self._contention.until
 
     def record(self, flow: Flow, text: str, seconds: float) -> None:
         """Records how long a run took, also one that failed. A quick run without a lane tells nothing while no text is slow."""

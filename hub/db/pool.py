@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
 
 from hub.db.backend_priority import lower_priority, runs_here
 from hub.db.database_errors import database_unavailable, is_connection_fatal, translate_error
@@ -29,6 +30,8 @@ TIMEOUT_MARGIN = 0.5
 # two common first letters are not enough.
 SIMILARITY_THRESHOLD = 0.4
 PLAN_MODE_SQL = {True: "set plan_cache_mode = force_custom_plan", False: "reset plan_cache_mode"}
+# Parallel workers are processes with the usual priority. A cached plan that has some runs without them.
+WORKERS_SQL = {True: "reset max_parallel_workers", False: "set max_parallel_workers = 0"}
 
 
 def _session_settings(settings: Settings) -> dict[str, str]:
@@ -88,17 +91,9 @@ async def connect_dedicated(
     return (await _open_connection(dsn, settings, {**usual, **session}, as_owner=as_owner))[0]
 
 
-FetchMode = Callable[[Any, Sequence[Any]], Awaitable[Any]]
-
-
-def _fetch_value(statement: Any, arguments: Sequence[Any]) -> Awaitable[Any]:
-    value: Awaitable[Any] = statement.fetchval(*arguments)
-    return value
-
-
-def _fetch_rows(statement: Any, arguments: Sequence[Any]) -> Awaitable[Any]:
-    rows: Awaitable[Any] = statement.fetch(*arguments)
-    return rows
+FetchMode = Callable[..., Awaitable[Any]]  # of a prepared statement and its arguments
+FETCH_VALUE: FetchMode = PreparedStatement.fetchval
+FETCH_ROWS: FetchMode = PreparedStatement.fetch
 
 
 class _ConnectionSet:
@@ -150,7 +145,7 @@ class _ConnectionSet:
     def release(self, pooled: PooledConnection) -> None:
         if self._closing:
             pooled.connection.terminate()
-        elif not pooled.connection.is_closed():
+        else:  # `idle` drops closed ones
             (self._idle_background if pooled.background else self._idle).append(pooled)
 
     def return_after_error(self, pooled: PooledConnection, error: asyncpg.PostgresError) -> None:
@@ -171,15 +166,26 @@ class _ConnectionSet:
                     idle.pop().connection.terminate()
 
     async def fetch(
-        self, pooled: PooledConnection, text: str, arguments: Sequence[Any], custom_plan: bool, fetch_mode: FetchMode
+        self,
+        pooled: PooledConnection,
+        text: str,
+        arguments: Sequence[Any],
+        custom_plan: bool,
+        workers: bool | None,
+        fetch_mode: FetchMode,
     ) -> Any:
-        """Runs a statement on a connection, which is returned or closed; raises HubError."""
+        """Runs a statement on a connection, which is returned or closed; raises HubError.
+
+        `workers` says whether it may have parallel workers; None where it does not matter."""
         try:
             statement = pooled.prepared(text) or await pooled.prepare(text)
             if pooled.custom_plan is not custom_plan:
                 await pooled.connection.execute(PLAN_MODE_SQL[custom_plan])
                 pooled.custom_plan = custom_plan
-            result = await fetch_mode(statement, arguments)
+            if workers is not None and pooled.workers is not workers:
+                await pooled.connection.execute(WORKERS_SQL[workers])
+                pooled.workers = workers
+            result = await fetch_mode(statement, *arguments)
         except asyncpg.InvalidCachedStatementError as error:
             pooled.connection.terminate()  # a migration changed the tables of its prepared statements
             raise translate_error(error) from error
@@ -247,12 +253,12 @@ class Pool:
         """Returns a statement's single JSON value as bytes; `custom_plan` plans it for these arguments.
 
         Raises HubError: STATEMENT_TIMEOUT, UNAVAILABLE, or BadInput for an argument's value."""
-        value: bytes = await self._run(text, arguments, custom_plan, _fetch_value)
+        value: bytes = await self._run(text, arguments, custom_plan, FETCH_VALUE)
         return value
 
     async def fetch(self, text: str, arguments: Sequence[Any], *, custom_plan: bool = False) -> list[asyncpg.Record]:
         """Returns a statement's rows, JSON values as bytes; raises the same errors as fetch_json."""
-        rows: list[asyncpg.Record] = await self._run(text, arguments, custom_plan, _fetch_rows)
+        rows: list[asyncpg.Record] = await self._run(text, arguments, custom_plan, FETCH_ROWS)
         return rows
 
     async def _run(self, text: str, arguments: Sequence[Any], custom_plan: bool, fetch_mode: FetchMode) -> Any:
@@ -269,11 +275,12 @@ class Pool:
                 await queue.wait(flow)
             try:
                 background = lane is not None and lane.background
+                workers = None if lanes is None else lanes.may_have_workers(lane)
                 pooled = connections.idle(background) or await connections.connect(background)
                 started_at = perf_counter()
                 metered_at = 0.0 if meter is None else meter.clock()
                 try:
-                    return await connections.fetch(pooled, text, arguments, custom_plan, fetch_mode)
+                    return await connections.fetch(pooled, text, arguments, custom_plan, workers, fetch_mode)
                 finally:
                     seconds = perf_counter() - started_at
                     if lanes is not None and (lane is not None or seconds >= QUICK_SECONDS or lanes.has_slow_texts):

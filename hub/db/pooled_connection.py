@@ -10,15 +10,18 @@ MAX_STATEMENT_CHARACTERS = 2_000_000  # total length of their texts; the server 
 
 
 class PooledConnection:
-    """A connection with its prepared statements and its plan mode; a `background` one has a low priority."""
+    """A connection with its prepared statements and its plan mode; a `background` one has a low priority.
 
-    __slots__ = ("background", "connection", "custom_plan", "statements", "text_length")
+    `workers` says whether its statements may have parallel workers."""
+
+    __slots__ = ("background", "connection", "custom_plan", "statements", "text_length", "workers")
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", *, background: bool = False) -> None:
         self.connection = connection
         self.background = background
         self.statements: OrderedDict[str, Any] = OrderedDict()
         self.custom_plan = False
+        self.workers = True
         self.text_length = 0
 
     def prepared(self, text: str) -> Any:

@@ -26,16 +26,18 @@ from hub.model.ownership import (
     customer_owned,
     every_unit,
     inside,
+    issued_report,
     key_owned,
     person,
     role_itself,
     role_owned,
     subject,
     unit_itself,
+    unit_or_person,
     unit_owned,
 )
 from hub.model.personal import PersonalData
-from hub.model.root_groups import RootGroup, root_group, viewer_object, viewer_row, viewer_value
+from hub.model.root_groups import RootGroup, root_group, viewer_list, viewer_object, viewer_row, viewer_value
 from hub.model.scalars import Json, MoneyAmount
 from hub.model.workflows import ANY, Workflow, move, state
 
@@ -70,6 +72,7 @@ __all__ = [
     "group",
     "index",
     "inside",
+    "issued_report",
     "key_owned",
     "merged",
     "move",
@@ -87,7 +90,9 @@ __all__ = [
     "union",
     "unique",
     "unit_itself",
+    "unit_or_person",
     "unit_owned",
+    "viewer_list",
     "viewer_object",
     "viewer_row",
     "viewer_value",

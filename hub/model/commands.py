@@ -2,7 +2,8 @@
 
 A command's signature is its input, its docstring the description, and the NamedTuple that it returns the payload."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias, TypeVar
 from uuid import UUID
@@ -18,6 +19,14 @@ class InjectedMarker:
 
 
 Injected = Annotated[T, InjectedMarker()]
+
+
+def injected_parameters(function: Callable[..., Any]) -> Iterator[str]:
+    """Yields the names of the injected parameters: the hub passes the object of that name."""
+    for name, parameter in inspect.signature(function).parameters.items():
+        notes = getattr(parameter.annotation, "__metadata__", ())
+        if any(isinstance(note, InjectedMarker) for note in notes):
+            yield name
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,7 @@ def _moved_values(
     if step.counts is not None:
         values[step.counts] = row[step.counts] + 1
     stamped = request.target.state.stamps
-    if stamped is not None and row[stamped] is None:
+    if stamped is not None and row[stamped] is None and values.get(stamped) is None:
         values[stamped] = now
     return values
 

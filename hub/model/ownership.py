@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from hub.model import scopes
+from hub.model import scopes, work_scopes
 from hub.model.links import Inverse, LinkIndex
 from hub.model.scopes import Scope
 
@@ -41,6 +41,9 @@ subject = Ownership(
 customer_itself = Ownership(scopes.customer_itself)
 unit_itself = Ownership(scopes.unit_itself)
 unit_owned = Ownership(scopes.unit_owned)
+# Of the unit that `unit_id` names, and of the member of staff whom `staff_id` names.
+unit_or_person = Ownership(work_scopes.unit_or_person)
+issued_report = Ownership(work_scopes.issued_report)
 every_unit = Ownership(scopes.every_unit)
 any_key = Ownership(scopes.any_key)
 administered = Ownership(scopes.administered)

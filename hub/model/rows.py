@@ -60,6 +60,16 @@ async def prefixing_errors(argument: str, awaitable: Awaitable[T]) -> T:
         raise prefix_error(argument, refusal) from error
 
 
+async def blaming_id(argument: str, awaitable: Awaitable[T]) -> T:
+    """Awaits; an error of `argument`, which the command does not have, names the row in its place."""
+    try:
+        return await awaitable
+    except BadInput as error:
+        if error.argument == argument:
+            error.argument, error.message = "id", f"id{error.message.removeprefix(argument)}"
+        raise
+
+
 @contextmanager
 def hiding_references(viewer: Viewer) -> Iterator[None]:
     """In the block, a row that others refer to is refused without naming them, unless the viewer sees all rows."""

@@ -326,6 +326,13 @@ def visible(table: sa.Table, row: sa.FromClause, rights: Rights, verb: Verb = Ve
     return _narrowed(_registry[table].predicate(row, rights.binding), table, row, rights, verb)
 
 
+def shown(table: sa.Table, row: sa.FromClause, rights: Rights, verb: Verb = Verb.READ) -> RowPredicate | None:
+    """As `visible`, where single rows are named or found: no row where roles grant nothing but aggregates over rows."""
+    if not rights.shows_rows(registry.registered(table).__name__):
+        return sa.false()
+    return visible(table, row, rights, verb)
+
+
 def visible_image(table: sa.Table, row: sa.FromClause, rights: Rights) -> RowPredicate | None:
     """The same over an image of a row in the change log. What the roles' filters read beside the row is read as it is now."""
     return _narrowed(_registry[table].image_predicate(row, rights.binding), table, row, rights, Verb.READ)

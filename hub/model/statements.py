@@ -25,18 +25,21 @@ CopiedColumns = tuple[tuple[str, tuple[str, ...]], ...]
 
 @dataclass(frozen=True, slots=True)
 class SqlStatement:
-    """A statement's text and the names of its parameters in order."""
+    """A statement's text, the names of its parameters in order, and those that are no plain values."""
 
     text: str
     names: tuple[str, ...]
+    of_viewer: frozenset[str]
     json: frozenset[str]
 
     def bind(self, values: ColumnValues, viewer: Viewer) -> list[Any]:
         """The arguments: values by name, and what the viewer is bound to."""
+        if not self.of_viewer and not self.json:
+            return [values[name] for name in self.names]
         return [self._argument(name, values, viewer) for name in self.names]
 
     def _argument(self, name: str, values: ColumnValues, viewer: Viewer) -> Any:
-        if name in scopes.VIEWER_ARGUMENTS or name.startswith(scopes.RIGHT_PREFIX):
+        if name in self.of_viewer:
             return scopes.viewer_argument(name, viewer)
         return exact_json.dumps(values[name]) if name in self.json and values[name] is not None else values[name]
 
@@ -46,9 +49,9 @@ def compile_statement(statement: sa.ClauseElement, table: sa.Table) -> SqlStatem
     compiled = statement.compile(dialect=DIALECT)
     assert isinstance(compiled, SQLCompiler)
     names = tuple(compiled.positiontup or ())
-    return SqlStatement(
-        str(compiled), names, frozenset(column.name for column in table.c if isinstance(column.type, JSONB))
-    )
+    of_viewer = (name for name in names if name in scopes.VIEWER_ARGUMENTS or name.startswith(scopes.RIGHT_PREFIX))
+    json = (name for name in names if name in table.c and isinstance(table.c[name].type, JSONB))
+    return SqlStatement(str(compiled), names, frozenset(of_viewer), frozenset(json))
 
 
 def referenced_table(column: sa.Column[Any]) -> sa.Table | None:
@@ -89,7 +92,7 @@ def insert(table: sa.Table, names: tuple[str, ...], copied_columns: CopiedColumn
         if target is None:
             continue
         referenced = target.alias(f"{name}$")
-        visibility = scopes.visible(target, referenced, rights)
+        visibility = scopes.shown(target, referenced, rights)
         if name in copied:
             source = referenced
             conditions += [referenced.c.id == values[name], *([] if visibility is None else [visibility])]
@@ -113,7 +116,7 @@ def _visible_twin(table: sa.Table, rights: Rights) -> sa.ColumnElement[bool] | N
         return None
     twin = table.alias("u$")
     conditions = [twin.c[name] == _column_parameter(table.c[name]) for name in columns]
-    visibility = scopes.visible(table, twin, rights)
+    visibility = scopes.shown(table, twin, rights)
     return sa.exists().where(*conditions, *([] if visibility is None else [visibility]))
 
 
@@ -164,7 +167,7 @@ def select_key(
 def select_equal(table: sa.Table, names: tuple[str, ...], rights: Rights) -> SqlStatement:
     """The key of a row with these values in these columns; null equals null."""
     conditions = [table.c[name].is_not_distinct_from(_column_parameter(table.c[name])) for name in names]
-    visibility = scopes.visible(table, table, rights)
+    visibility = scopes.shown(table, table, rights)
     conditions += [] if visibility is None else [visibility]
     return compile_statement(sa.select(table.c.id).where(*conditions).limit(sa.literal_column("1")), table)
 
@@ -188,6 +191,6 @@ def _key_conditions(
     table: sa.Table, name: str, rights: Rights, verb: Verb = Verb.READ, limited: tuple[str, ...] = ()
 ) -> list[sa.ColumnElement[bool]]:
     column = table.c[name]
-    visibility = scopes.visible(table, table, rights, verb)
+    visibility = scopes.shown(table, table, rights, verb)
     conditions = [column == sa.bindparam("row_key", type_=column.type), *([] if visibility is None else [visibility])]
     return conditions + scopes.writable(table, table, rights, verb, limited)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
-from hub.model import registry, scopes
+from hub.model import registry, scopes, work_scopes
 from hub.model.columns import metadata
 from hub.model.entity import Entity
 from hub.model.rows import not_visible
@@ -30,7 +30,10 @@ _AUDIENCES = {
     "any_key": Audience.UNIT,
     "every_unit": Audience.UNIT,
     "person": Audience.PERSON,
+    "unit_or_person": Audience.UNIT,
+    "issued_report": Audience.PERSON,
 }
+_PERSON_IF_NAMED = "case when staff_id is null then 'UNIT' else 'PERSON' end"
 OWNERS = ("customer_id", "unit_id", "staff_id")
 
 
@@ -129,6 +132,8 @@ def _owners_sql(table: sa.Table) -> str:
         if definition.scope.name == scopes.subject.name
         else sa.literal_column(f"'{_AUDIENCES[definition.scope.name]}'")
     )
+    if definition.scope is work_scopes.issued_report:  # about a person, or about a unit
+        audience = sa.literal_column(_PERSON_IF_NAMED)
     columns = [value.label(name) for name, value in (owners | {"audience": audience}).items()]
     select = sa.select(*columns).select_from(source).where(table.c.id == sa.bindparam("key", type_=sa.Uuid))
     return to_sql(select if locked is None else select.with_for_update(read=True, key_share=True, of=locked))

@@ -5,13 +5,14 @@ A command that fails is rolled back alone and tried again later; the moments of 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 import asyncpg
 
 from hub.db.database_errors import is_connection_fatal
 from hub.db.pool import Connection, Pool
-from hub.errors import HubError
+from hub.errors import HubError, Unavailable
 from hub.model.timers import BatchCommand, DueRow, Timer
 from hub.observability import TimerFailed, TimersFired, emit
 
@@ -21,6 +22,7 @@ BACKOFF = timedelta(seconds=1)  # after the first failure; four times as long af
 MAX_BACKOFF = timedelta(hours=1)
 MAX_EXPONENT = 6  # of the factor four: with it the backoff is at its maximum
 MAX_ERROR_LENGTH = 500
+NOTHING_INJECTED: Mapping[str, object] = MappingProxyType({})
 
 SAVEPOINT, RELEASE, ROLLBACK_TO = "savepoint timer", "release savepoint timer", "rollback to savepoint timer"
 _FAILED = """
@@ -62,20 +64,22 @@ def _peek_sql(queries: Sequence[str]) -> str:
     return f"select * from ({' union all '.join(parts)}) as next where moment is not null"
 
 
-async def fire_due(pool: Pool, moments: Mapping[Timer, datetime], now: datetime) -> FiredBatch:
+async def fire_due(
+    pool: Pool, moments: Mapping[Timer, datetime], now: datetime, injected: Mapping[str, object] = NOTHING_INJECTED
+) -> FiredBatch:
     """Fires a batch of the timer whose moment is next, up to the next moment of another one.
 
-    If other processes hold all its rows, the next timer has its turn."""
+    If other processes hold all its rows, the next timer has its turn. `injected` has what commands need, by name."""
     due = [(timer, moment) for timer, moment in moments.items() if moment <= now]
     for index, (timer, _) in enumerate(due):
         until = due[index + 1][1] if index + 1 < len(due) else now
-        batch = await _fire(pool, timer, until)
+        batch = await _fire(pool, timer, until, injected)
         if batch.fired or batch.failed:
             return batch
     return FiredBatch(0, 0, False)
 
 
-async def _fire(pool: Pool, timer: Timer, until: datetime) -> FiredBatch:
+async def _fire(pool: Pool, timer: Timer, until: datetime, injected: Mapping[str, object]) -> FiredBatch:
     limit = BATCH if timer.batch is None else LARGE_BATCH
     async with pool.transaction() as tx:
         await tx.execute(f"set local hub.actor = 'timer:{timer.name}'")
@@ -86,7 +90,7 @@ async def _fire(pool: Pool, timer: Timer, until: datetime) -> FiredBatch:
             or len(rows) < 2
             or not await _run_together(tx, timer, timer.batch, rows, until, more=more)
         ):
-            fired = sum([await _run(tx, timer, row) for row in rows])
+            fired = sum([await _run(tx, timer, row, injected) for row in rows])
         else:
             fired = len(rows)
     if fired:
@@ -116,7 +120,7 @@ async def _run_together(
     return True
 
 
-async def _run(tx: Connection, timer: Timer, row: asyncpg.Record) -> bool:
+async def _run(tx: Connection, timer: Timer, row: asyncpg.Record, injected: Mapping[str, object]) -> bool:
     """Runs the command of one row in a savepoint; returns whether it succeeded."""
     key, moment = row["id"], row["moment"]
     await tx.execute(SAVEPOINT)
@@ -124,7 +128,8 @@ async def _run(tx: Connection, timer: Timer, row: asyncpg.Record) -> bool:
         if timer.batch is not None:
             await timer.batch(tx, [DueRow(key, moment)], moment)
         elif timer.command is not None:
-            await timer.command(tx, key, moment - timer.early)
+            needs = _needs(timer, injected)
+            await timer.command(tx, key, moment - timer.early, **needs)
         if await tx.fetchval(timer.stuck_sql, [key], [moment]) is not None:
             raise TimerStuck(f"the command left the row due at {moment.isoformat()}")
         await tx.execute(RELEASE)
@@ -137,6 +142,14 @@ async def _run(tx: Connection, timer: Timer, row: asyncpg.Record) -> bool:
     if row["attempts"]:
         await tx.execute(_FORGET, timer.name, key)
     return True
+
+
+def _needs(timer: Timer, injected: Mapping[str, object]) -> dict[str, object]:
+    """What the timer's command needs, by name; raises Unavailable in a process that does not have it."""
+    missing = [name for name in timer.needs if name not in injected]
+    if missing:
+        raise Unavailable(f"this process has no {missing[0]}; a serving process fires it")
+    return {name: injected[name] for name in timer.needs}
 
 
 async def _note_failure(tx: Connection, timer: Timer, row: asyncpg.Record, error: Exception) -> None:

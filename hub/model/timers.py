@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.model.columns import metadata, timestamp
+from hub.model.commands import injected_parameters
 from hub.model.declarations import InvalidDeclaration
 
 
@@ -27,7 +28,7 @@ class DueRow(NamedTuple):
     moment: datetime
 
 
-TimerCommand: TypeAlias = Callable[[Connection, UUID, datetime], Awaitable[None]]
+TimerCommand: TypeAlias = Callable[..., Awaitable[None]]
 BatchCommand: TypeAlias = Callable[[Connection, Sequence[DueRow], datetime], Awaitable[None]]
 F = TypeVar("F", bound=TimerCommand)
 B = TypeVar("B", bound=BatchCommand)
@@ -51,9 +52,10 @@ TimerFailure = sa.Table(
 class Timer:
     """A column of moments, the rows that count, and the command that runs when a moment came.
 
-    The command receives the row's key and the moment as its time. It must change the column, delete the row, or end what
-    `condition` asks for; else the row would be due for ever. `early`: how long before the moment it runs. With `batch`, that
-    takes its place: it receives several rows, and the moment up to which it may go on with them."""
+    The command receives the row's key, the moment as its time, and what its `Injected` parameters name. It must change the
+    column, delete the row, or end what `condition` asks for; else the row would be due for ever. `early`: how long before
+    the moment it runs. With `batch`, that takes its place: it receives several rows, and the moment up to which it may go on
+    with them."""
 
     name: str
     moment: sa.Column[Any]
@@ -65,6 +67,11 @@ class Timer:
     @property
     def table(self) -> sa.Table:
         return self.moment.table
+
+    @cached_property
+    def needs(self) -> tuple[str, ...]:
+        """The names of the objects that the hub passes to the command."""
+        return () if self.command is None else tuple(injected_parameters(self.command))
 
     @cached_property
     def _is_waiting(self) -> "sa.ColumnElement[bool]":
@@ -128,7 +135,7 @@ def timer(
     condition: "sa.ColumnElement[bool] | None" = None,
     early: timedelta = timedelta(),
 ) -> Callable[[F], F]:
-    """Registers the command of a timer: `async def command(tx, key, now)`. Raises InvalidDeclaration for a bad column."""
+    """Registers the command of a timer: `async def command(tx, key, now)`, with `Injected` parameters behind these."""
 
     def register(command: F) -> F:
         _registered[name] = Timer(name, moment, condition, early, command)

@@ -2,12 +2,10 @@
 
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
 import pytest
-from audit_reader import verify, wait_until_chained
+from audit_reader import open_log, rolled_back, verify, wait_until_chained
 from conftest import CreateDatabase
 
 from hub.changefeed.sequencer import Sequencer
@@ -52,20 +50,11 @@ COLUMNS = """select attname, format_type(atttypid, null) from pg_attribute
 where attrelid = $1::text::regclass and attnum > 0 and not attisdropped order by attnum"""
 
 
-@asynccontextmanager
-async def connect(dsn: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
 @pytest.fixture(scope="module")
 async def dsn(create_database: CreateDatabase, demo_dsn: str) -> str:
     """A database with a log of six entries, reads and writes in turn, which no hub serves any more."""
     dsn = await create_database("northwind")
-    async with connect(dsn) as connection, Sequencer(dsn, Settings()).running():
+    async with open_log(dsn) as connection, Sequencer(dsn, Settings()).running():
         for number in range(ENTRIES):
             await connection.execute(MUTATE if number % 2 else READ)
             await wait_until_chained(connection)
@@ -75,11 +64,8 @@ async def dsn(create_database: CreateDatabase, demo_dsn: str) -> str:
 @pytest.fixture
 async def connection(dsn: str) -> AsyncIterator[Connection]:
     """A connection whose changes are rolled back."""
-    async with connect(dsn) as connection:
-        transaction = connection.transaction()
-        await transaction.start()
+    async with rolled_back(dsn) as connection:
         yield connection
-        await transaction.rollback()
 
 
 async def faults_of(connection: Connection, statement: str) -> tuple[int | None, str]:

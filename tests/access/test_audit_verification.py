@@ -3,12 +3,11 @@
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
-from audit_reader import verify, wait_until_chained
+from audit_reader import open_log, rolled_back, verify, wait_until_chained
 from command_line import RunCommand
 from conftest import CreateDatabase
 
@@ -30,18 +29,9 @@ def id_of(number: int) -> str:
     return UUID_OF.format(number)
 
 
-@asynccontextmanager
-async def connect(dsn: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
 async def write_entries(dsn: str, statements: int) -> None:
     """Makes so many entries, of one change each."""
-    async with connect(dsn) as connection, Sequencer(dsn, Settings()).running():
+    async with open_log(dsn) as connection, Sequencer(dsn, Settings()).running():
         for _ in range(statements):
             await connection.execute(RENAME)
         await wait_until_chained(connection)
@@ -58,11 +48,8 @@ async def dsn(create_database: CreateDatabase, demo_dsn: str) -> str:
 @pytest.fixture
 async def connection(dsn: str) -> AsyncIterator[Connection]:
     """A connection whose changes are rolled back."""
-    async with connect(dsn) as connection:
-        transaction = connection.transaction()
-        await transaction.start()
+    async with rolled_back(dsn) as connection:
         yield connection
-        await transaction.rollback()
 
 
 async def test_an_untouched_log_verifies(connection: Connection) -> None:
@@ -178,7 +165,7 @@ async def test_the_command_prints_the_last_digest_and_fails_on_a_bad_entry(
 ) -> None:
     dsn = await create_database("northwind")
     await write_entries(dsn, 3)
-    async with connect(dsn) as connection:
+    async with open_log(dsn) as connection:
         digest = (await connection.fetchval("select digest from audit_head")).hex()
         done = await run_command("audit", "verify", HUB_DATABASE_URL=dsn)
         assert done == (0, f"3 entries are as written\nnumber 3\ndigest {digest}\n", "")
@@ -200,7 +187,7 @@ async def test_entries_beyond_the_retention_are_deleted_behind_a_checkpoint(
     create_database: CreateDatabase, demo_dsn: str
 ) -> None:
     dsn, now = await create_database("northwind"), datetime.now(UTC)
-    async with connect(dsn) as connection, Sequencer(dsn, Settings()).running():
+    async with open_log(dsn) as connection, Sequencer(dsn, Settings()).running():
         for days in (900, 800, 400, 1):
             await connection.execute(CHANGE, now - timedelta(days=days))
             await wait_until_chained(connection)
@@ -210,7 +197,7 @@ async def test_entries_beyond_the_retention_are_deleted_behind_a_checkpoint(
         assert await audit_chain.prune(pool, Settings(), now - timedelta(days=730)) is False
     finally:
         await pool.close()
-    async with connect(dsn) as connection:
+    async with open_log(dsn) as connection:
         result = await verify(connection)
         assert (result.first, result.last, result.fault) == (3, 4, "")
         assert await connection.fetchval("select count(*) from audit_entries") == 2
@@ -223,7 +210,7 @@ async def test_entries_beyond_the_retention_are_deleted_behind_a_checkpoint(
 
 async def test_a_key_of_another_hub_is_refused(dsn: str, run_command: RunCommand) -> None:
     await run_command("audit", "verify", HUB_DATABASE_URL=dsn)
-    async with connect(dsn) as connection:
+    async with open_log(dsn) as connection:
         await connection.execute(
             "update secrets set value = set_byte(value, 0, get_byte(value, 0) # 1) where name = 'audit'"
         )

@@ -22,6 +22,7 @@ from oracle.data import Dataset, load
 from oracle.engine import SETTINGS, open_engine, steps_of
 from oracle.enumerate_operations import enumerate_operations
 from oracle.executor import Oracle
+from oracle.hidden_inputs import hidden_input_documents
 from oracle.hidden_names import hidden_name_documents
 from oracle.roles import role_oracle
 from oracle.script import GeneratedOperation, Step
@@ -115,7 +116,7 @@ async def test_a_role_sees_what_the_oracle_leaves_it(
         assert summary.operations
 
 
-@pytest.mark.parametrize("name", shipped_roles())
+@random_runs.values("name", shipped_roles())
 async def test_a_shipped_role_sees_what_the_oracle_leaves_it(
     oracle: Oracle, execute_step: ExecuteStep, name: str, pytestconfig: pytest.Config
 ) -> None:
@@ -150,7 +151,7 @@ async def accepted_names(
 
     `containing` is a text that only the documents to be tried have."""
     accepted, rng = [], random.Random(f"{SEED} names")
-    for document in hidden_name_documents(oracle, who):
+    for document in (*hidden_name_documents(oracle, who), *hidden_input_documents(oracle, who)):
         if containing in document.query and rng.random() < share:
             known, unknown = [
                 await refusal(execute_step, query, who, document.names) for query in (document.query, document.unknown)

@@ -5,7 +5,6 @@ Rows are edited, moved, handed over, deleted and made again, all from a seed; pl
 import json
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +21,7 @@ from oracle.compare import parse_body, value_differences
 from oracle.data import load
 from oracle.executor import Oracle
 from oracle.past import LoggedRecord, VisiblePast, load_log
+from random_edits import RandomEdits
 from writer_client import open_hub_client
 
 from hub.app import build_graphql_engine
@@ -40,7 +40,6 @@ from hub.webhooks.documents import WebhookDocuments, concerns_webhook
 
 SEED = str(random_runs.seed())
 EDITS, MOMENTS, MAX_ALIASES = 300, 2, 90
-HANDED = ("owner_id", "customer_id", "unit_id", "staff_id")
 
 
 @dataclass
@@ -58,37 +57,12 @@ class PastDatabase:
 
 
 async def edit_rows(connection: asyncpg.Connection, rng: random.Random) -> list[datetime]:
-    """Edits rows of every type at random; what the rules of the database refuse is not done. Gives moments between edits."""
-    entities = [entity for entity in build().catalog.with_past_rows if entity.name not in ("Webhook", "ApiKey")]
-    customers, units, staff = [
-        [row["id"] for row in await connection.fetch(f"select id from {table} order by id")]
-        for table in ("customers", "org_units", "staff")
-    ]
-    targets = {"owner_id": staff, "customer_id": customers[:12], "unit_id": units, "staff_id": staff}
-    ids = {
-        entity.table.name: [
-            row["id"] for row in await connection.fetch(f"select id from {entity.table.name} order by id limit 40")
-        ]
-        for entity in entities
-    }
-    moments = []
+    """Edits rows of every type; gives moments between edits."""
+    edits, moments = await RandomEdits(connection, rng).load(), []
     for number in range(EDITS):
-        entity = rng.choice(entities)
-        table = entity.table.name
-        if not ids[table]:
-            continue
-        key = rng.choice(ids[table])
-        moved = [name for name in HANDED if name in entity.table.c and (name != "unit_id" or table != "orders")]
-        statement, values = f"update {table} set created_at = created_at + interval '1 us' where id = $1", [key]
-        if moved and rng.random() < 0.6:
-            column = rng.choice(moved)
-            statement, values = f"update {table} set {column} = $2 where id = $1", [key, rng.choice(targets[column])]
-        elif rng.random() < 0.15:
-            statement = f"delete from {table} where id = $1"
-        with suppress(asyncpg.IntegrityConstraintViolationError, asyncpg.RaiseError):
-            await connection.execute(statement, *values)
+        await edits.edit()
         if number % 50 == 30:
-            moments.append(await connection.fetchval("select clock_timestamp()"))
+            moments.append(await edits.moment())
     return moments
 
 
@@ -215,20 +189,8 @@ async def compare_webhook(past: PastDatabase, visible: VisiblePast) -> None:
     check_equal(visible.viewer, expected, [parse_body(body) for _, body in messages], query)
 
 
-async def compare_live(past: PastDatabase, visible: VisiblePast, entity: CatalogEntity) -> None:
-    """Compares the first answer of a live query with the query's."""
-    plural = entity.declaration.plural
-    selected = f"(first: 100) {{ totalCount nodes {{ id {visible.leaves(entity)} }} }}"
-    query = f"subscription {{ {plural}Live{selected.replace('{', f'{{ {plural} {{', 1)} }} }}"
-    source = await past.engine.subscription_source(GraphQLRequest(query, {}, None, now=past.now), visible.viewer)
-    _, body = await source.answer(past.pool, "previous", past.now)
-    expected = visible.oracle.answer(f"{{ {plural}{selected} }}", None, visible.viewer, past.now)
-    assert not expected.errors
-    check_equal(visible.viewer, expected.data, parse_body(body), query)
-
-
 async def compare(past: PastDatabase, viewer: Viewer, rows: int) -> int:
-    """Compares what a viewer sees of the past, of changes and of live queries; counts what showed."""
+    """Compares what a viewer sees of the past and of changes; counts what showed."""
     visible = VisiblePast(past.oracle, past.log, viewer, past.now)
     if not visible.entities:
         return 0
@@ -239,11 +201,10 @@ async def compare(past: PastDatabase, viewer: Viewer, rows: int) -> int:
     for entity in visible.entities:
         keys = past.edited.get(entity.name, [])
         shown += await compare_rows(past, visible, entity, keys[:rows])
-        await compare_live(past, visible, entity)
     return shown
 
 
-@pytest.mark.parametrize("name", shipped_roles())
+@random_runs.values("name", shipped_roles())
 async def test_a_shipped_role_sees_the_past_of_what_it_sees(
     past: PastDatabase, name: str, pytestconfig: pytest.Config
 ) -> None:

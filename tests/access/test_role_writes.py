@@ -60,6 +60,9 @@ async def role_key(client: HubClient, name: str, *rules: dict[str, Any], **role:
     return await create_staff_key(client.dsn, name, None)
 
 
+STAFF = 'mutation ($u: ID!) { staffCreate(input: {number: "S-1", name: "Ana", unitId: $u}) { staff { id } } }'
+
+
 async def code(client: HubClient, key: str, document: str, **variables: Any) -> str:
     """The code of the only error."""
     error = await client.error(document, variables, key=key)
@@ -191,6 +194,36 @@ async def test_a_rule_may_say_what_is_written_unread(northwind_client: HubClient
     await northwind_client.query(UPDATE, {"input": {"id": agent.own, "name": "Renamed"}}, key=key)
     error = await northwind_client.error(UPDATE, {"input": {"id": agent.own, "country": "DE"}}, key=key)
     assert "unknown field 'country'" in error["message"]
+
+
+async def test_inputs_name_no_hidden_fields(northwind_client: HubClient, agent: Agent) -> None:
+    rules = [
+        {"entity": "Customer", "verbs": ["READ"], "fields": ["name", "interactions"]},
+        {"entity": "Interaction", "verbs": ["READ", "CREATE"], "fields": ["customer", "channel", "direction", "kind"]},
+    ]
+    key = await role_key(northwind_client, "readers-of-names", *rules)
+    error = await northwind_client.error(UPDATE, {"input": {"id": agent.own, "tier": "GOLD"}}, key=key)
+    assert "unknown field 'tier'" in error["message"]
+    assert await code(northwind_client, key, UPDATE, input={"id": agent.own, "name": "Renamed"}) == "FORBIDDEN"
+    assign = f'mutation {{ customerAssign(input: {{id: "{agent.own}", unitId: null}}) {{ customer {{ id }} }} }}'
+    assert "unknown field 'unitId'" in (await northwind_client.error(assign, key=key))["message"]
+    delete = f'mutation {{ productDelete(input: {{id: "prd_{"0" * 32}"}}) {{ deletedId }} }}'
+    assert await code(northwind_client, key, delete) == "FIELD_UNKNOWN"
+
+
+async def test_rows_that_are_only_counted_cannot_be_referred_to(northwind_client: HubClient, agent: Agent) -> None:
+    rules: list[dict[str, Any]] = [
+        {"entity": "OrgUnit", "verbs": ["READ"], "aggregateOnly": True},
+        {"entity": "Staff", "verbs": ["READ", "CREATE"]},
+    ]
+    key = await role_key(northwind_client, "counters-of-units", *rules)
+    units = await northwind_client.query("{ orgUnits(first: 1) { nodes { id } } }")
+    answers = []
+    for unit in (units["orgUnits"]["nodes"][0]["id"], f"unt_{'0' * 32}"):
+        error = await northwind_client.error(STAFF, {"u": unit}, key=key)
+        answers.append((error["code"], error["argument"], error["message"]))
+    assert answers[0] == answers[1]
+    assert answers[0][:2] == ("NOT_FOUND", "input.unitId")
 
 
 async def test_nested_rows_need_a_rule_of_their_own(northwind_client: HubClient, agent: Agent) -> None:

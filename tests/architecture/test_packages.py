@@ -53,6 +53,8 @@ ENGINE_USERS = (
     "hub.app",
     "hub.client_command_line",
     "hub.clock_command_line",
+    "hub.report_runner",
+    "hub.work_sample",
 )
 
 

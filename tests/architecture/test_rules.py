@@ -41,6 +41,8 @@ TOP = (
     "hub.app",
     "hub.scheduler",
     "hub.timer_loop",
+    "hub.report_runner",
+    "hub.work_sample",
     "hub.doctor",
     "hub.keyfile",
     "hub.terminal",
@@ -84,6 +86,7 @@ VOCABULARY = (
     "hub.model.validators",
     "hub.model.working_time",
     "hub.model.code_patterns",
+    "hub.model.viewer_rows",
     "hub.model.clock_expressions",
 )
 
@@ -242,7 +245,8 @@ def test_a_module_says_in_one_to_five_lines_what_it_holds() -> None:
 
 
 def test_nothing_is_left_for_later() -> None:
-    words = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX|NotImplemented" + r"Error)\b")
+    # A milestone's state is none of them.
+    words = re.compile(r"(?<![.\"'])\b(TO" + r"DO(?!\"| =)|FIX" + r"ME|X" + r"XX|NotImplemented" + r"Error)\b")
     assert_none(_lines(words, lambda path: path.suffix in (".py", ".md", ".ts", ".tsx", ".js", ".mjs")))
 
 

@@ -6,6 +6,7 @@ from statistics import median
 from time import monotonic
 
 import pytest
+import random_runs
 from change_workload import (
     CREATE_PRODUCT,
     INSERT_PRODUCT,
@@ -55,9 +56,9 @@ async def open_transaction(dsn: str, what: str) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("what", ["snapshot", "transaction"])
-@pytest.mark.parametrize("changes", [100_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("changes", [10_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
 async def test_open_snapshots_and_transactions_do_not_delay_sequencing(
-    database_dsn: str, what: str, changes: int, monkeypatch: pytest.MonkeyPatch
+    database_dsn: str, what: str, changes: int, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
 ) -> None:
     # Each update of the watermark leaves a dead row: as many as in an hour or more.
     monkeypatch.setattr(sequencer, "WATERMARK_SAVE_INTERVAL", 0.0)
@@ -69,13 +70,14 @@ async def test_open_snapshots_and_transactions_do_not_delay_sequencing(
             await wait_until_sequenced(connection, 60)
             during = await sequencing_delays(connection, "during")
         after = await sequencing_delays(connection, "after")
-    assert max(median(during), median(after)) < median(before) + MEDIAN_SLACK
-    assert during[-2] < before[-2] + MAX_SLACK
+    assert len(during) == SAMPLES  # all had their positions while it was open
+    assert max(median(during), median(after)) < median(before) + random_runs.time_limit(MEDIAN_SLACK, pytestconfig)
+    assert during[-2] < before[-2] + random_runs.time_limit(MAX_SLACK, pytestconfig)
 
 
-async def test_a_lost_wake_up_does_not_delay_sequencing(database_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lost_wake_up_does_not_stop_sequencing(database_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sequencer, "wake", lambda _: None)
     async with open_connections(database_dsn, 1) as (connection,), open_query_client(database_dsn) as run_query:
         await wait_until(lambda: connection.fetchval(LEADER_PID_SQL))
         await run_query(CREATE_PRODUCT)
-        await wait_until_sequenced(connection, 1.0)
+        await wait_until_sequenced(connection)

@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$88) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$98) AS row_to_json_1 
 FROM (SELECT (SELECT coalesce(json_agg(CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name, (SELECT row_to_json(t$8) AS row_to_json_3 
 FROM (SELECT t$7.v$0 AS "totalCount" 
@@ -125,14 +125,31 @@ FROM teams AS t$78
 WHERE t$78.id = t$0.key) AS t$79) WHEN (t$0.type = 'jrl') THEN (SELECT row_to_json(t$81) AS row_to_json_39 
 FROM (SELECT 'JobRole'::text AS __typename, 'jrl_' || replace(CAST(t$80.id AS TEXT), '-', '') AS id 
 FROM job_roles AS t$80 
-WHERE t$80.id = t$0.key) AS t$81) WHEN (t$0.type = 'mov') THEN (SELECT row_to_json(t$83) AS row_to_json_40 
-FROM (SELECT 'Move'::text AS __typename, 'mov_' || replace(CAST(t$82.id AS TEXT), '-', '') AS id 
-FROM moves AS t$82 
-WHERE t$82.id = t$0.key AND (t$82.audience != 'PERSON' OR t$82.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$83) WHEN (t$0.type = 'crd') THEN (SELECT row_to_json(t$85) AS row_to_json_41 
-FROM (SELECT 'Credential'::text AS __typename, 'crd_' || replace(CAST(t$84.id AS TEXT), '-', '') AS id 
-FROM credentials AS t$84 
-WHERE t$84.id = t$0.key AND (t$84.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$85) WHEN (t$0.type = 'ver') THEN (SELECT row_to_json(t$87) AS row_to_json_42 
-FROM (SELECT 'Verification'::text AS __typename, 'ver_' || replace(CAST(t$86.id AS TEXT), '-', '') AS id 
-FROM verifications AS t$86 
-WHERE t$86.id = t$0.key AND (t$86.audience != 'PERSON' OR t$86.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$87) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
-FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$88) AS anon_1
+WHERE t$80.id = t$0.key) AS t$81) WHEN (t$0.type = 'asg') THEN (SELECT row_to_json(t$83) AS row_to_json_40 
+FROM (SELECT 'Assignment'::text AS __typename, 'asg_' || replace(CAST(t$82.id AS TEXT), '-', '') AS id 
+FROM assignments AS t$82 
+WHERE t$82.id = t$0.key) AS t$83) WHEN (t$0.type = 'mov') THEN (SELECT row_to_json(t$85) AS row_to_json_41 
+FROM (SELECT 'Move'::text AS __typename, 'mov_' || replace(CAST(t$84.id AS TEXT), '-', '') AS id 
+FROM moves AS t$84 
+WHERE t$84.id = t$0.key AND (t$84.audience != 'PERSON' OR t$84.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$85) WHEN (t$0.type = 'mst') THEN (SELECT row_to_json(t$87) AS row_to_json_42 
+FROM (SELECT 'Milestone'::text AS __typename, 'mst_' || replace(CAST(t$86.id AS TEXT), '-', '') AS id 
+FROM milestones AS t$86 
+WHERE t$86.id = t$0.key AND (t$86.audience != 'PERSON' OR t$86.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$87) WHEN (t$0.type = 'tsk') THEN (SELECT row_to_json(t$89) AS row_to_json_43 
+FROM (SELECT 'Task'::text AS __typename, 'tsk_' || replace(CAST(t$88.id AS TEXT), '-', '') AS id 
+FROM tasks AS t$88 
+WHERE t$88.id = t$0.key) AS t$89) WHEN (t$0.type = 'rpt') THEN (SELECT row_to_json(t$91) AS row_to_json_44 
+FROM (SELECT 'Report'::text AS __typename, 'rpt_' || replace(CAST(t$90.id AS TEXT), '-', '') AS id 
+FROM reports AS t$90 
+WHERE t$90.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT v$key.id 
+FROM api_keys AS v$key 
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$90.owner)))) AS t$91) WHEN (t$0.type = 'rpi') THEN (SELECT row_to_json(t$93) AS row_to_json_45 
+FROM (SELECT 'ReportIssue'::text AS __typename, 'rpi_' || replace(CAST(t$92.id AS TEXT), '-', '') AS id 
+FROM report_issues AS t$92 
+WHERE t$92.id = t$0.key AND (t$92.staff_id IS NULL OR $5::BOOLEAN OR t$92.staff_id = $4::UUID OR t$92.checker_id = $4::UUID)) AS t$93) WHEN (t$0.type = 'crd') THEN (SELECT row_to_json(t$95) AS row_to_json_46 
+FROM (SELECT 'Credential'::text AS __typename, 'crd_' || replace(CAST(t$94.id AS TEXT), '-', '') AS id 
+FROM credentials AS t$94 
+WHERE t$94.id = t$0.key AND (t$94.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$95) WHEN (t$0.type = 'ver') THEN (SELECT row_to_json(t$97) AS row_to_json_47 
+FROM (SELECT 'Verification'::text AS __typename, 'ver_' || replace(CAST(t$96.id AS TEXT), '-', '') AS id 
+FROM verifications AS t$96 
+WHERE t$96.id = t$0.key AND (t$96.audience != 'PERSON' OR t$96.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$97) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$98) AS anon_1

@@ -1,6 +1,8 @@
 """Reads the audit log as an administrator does, and waits until it holds everything that happened before."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -16,6 +18,26 @@ from hub.settings import Settings
 ENTRIES = """query Audit($filter: AuditEntryFilter) { auditLog(first: 5, filter: $filter) { nodes {
     kind actor operation document rootFields network times requests
     targets(first: 100) { nodes { entity rowIds operation fields times } } } } }"""
+
+
+@asynccontextmanager
+async def open_log(dsn: str) -> AsyncIterator[Connection]:
+    """A connection to the database of a log."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def rolled_back(dsn: str) -> AsyncIterator[Connection]:
+    """A connection whose changes are rolled back."""
+    async with open_log(dsn) as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        yield connection
+        await transaction.rollback()
 
 
 async def wait_until_chained(connection: Connection) -> None:

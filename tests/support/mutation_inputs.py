@@ -65,6 +65,17 @@ def _replaced(value: Any, path: tuple[Any, ...], new: str) -> Any:
     return {name: _replaced(item, path[1:], new) if name == path[0] else item for name, item in value.items()}
 
 
+def entity_of(catalog: Catalog, root: str) -> CatalogEntity | None:
+    """The type of the rows that a mutation is about."""
+    names = {
+        spelling: entity
+        for entity in catalog.entities.values()
+        for spelling in (entity.declaration.singular, entity.declaration.plural)
+    }
+    fitting = [spelling for spelling in names if root.startswith(spelling)]
+    return names[max(fitting, key=len)] if fitting else None
+
+
 class MutationInputs:
     """Draws inputs over the rows that a viewer sees, for the mutations of the schema that it knows."""
 
@@ -84,7 +95,7 @@ class MutationInputs:
         drawn = MutationInput(root, {})
         type_ = get_named_type(self._schema.mutation_type.fields[root].args["input"].type)
         assert isinstance(type_, GraphQLInputObjectType)
-        drawn.value = self._object(type_, self._entity(root), drawn, ())
+        drawn.value = self._object(type_, entity_of(self._catalog, root), drawn, ())
         return drawn
 
     def document(self, root: str) -> str:
@@ -106,16 +117,6 @@ class MutationInputs:
                     yield f"{name} {{ {' '.join(self._selected(inner, depth - 1))} }}"
             elif not member.args and not hasattr(inner, "types") and not name.endswith("ecret") and name != "key":
                 yield name if not hasattr(inner, "interfaces") else "__typename"
-
-    def _entity(self, root: str) -> CatalogEntity | None:
-        """The type of the rows that a mutation is about."""
-        names = {
-            spelling: entity
-            for entity in self._catalog.entities.values()
-            for spelling in (entity.declaration.singular, entity.declaration.plural)
-        }
-        fitting = [spelling for spelling in names if root.startswith(spelling)]
-        return names[max(fitting, key=len)] if fitting else None
 
     def _object(
         self, type_: GraphQLInputObjectType, entity: CatalogEntity | None, drawn: MutationInput, path: tuple[Any, ...]

@@ -1,17 +1,19 @@
 """How much random tests draw, and from which seed: `make soak` draws all of it, `make test` a tenth.
 
-`make test` draws the same every time, `make soak` anew each time; both print the seed. HUB_TEST_SEED=N draws from another."""
+`make test` draws the same every time, `make soak` anew each time; both print the seed. HUB_TEST_SEED=N draws from another.
+HUB_TEST_NUMBERS=5-9 runs these of the numbered long runs alone, to run them in pieces."""
 
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings
 
-SEED_VARIABLE = "HUB_TEST_SEED"
+SEED_VARIABLE, NUMBERS_VARIABLE = "HUB_TEST_SEED", "HUB_TEST_NUMBERS"
 DEFAULT_SEED = 1998
 TENTH = 10
 
@@ -39,13 +41,14 @@ SIZES: Mapping[str, RunSize] = {
     "thousandths of the walk of a random role": RunSize(300, 8),
     "viewers of a role": RunSize(5, 2),
     "viewers of a role whose past is compared": RunSize(5, 1),
+    "rounds of edits beside live queries": RunSize(8, 1),
     "rows of each type whose past is compared": RunSize(8, 1),
     "thousandths of the mutations of a role": RunSize(1_000, 60),
     "thousandths of the names of a random role": RunSize(1_000, 40),
     "thousandths of the walk without predicates": RunSize(100, 2),
     "thousandths of the walk of a shipped role": RunSize(300, 3),
     "customers handed over": RunSize.with_a_tenth(1_000),
-    "schemathesis cases of each root": RunSize(17, 2),
+    "schemathesis cases of each root": RunSize(17, 1),
     "model stories": RunSize(500, 40),
     "rounds of identify at once": RunSize.with_a_tenth(100),
     "rounds of edits": RunSize(50, 10),
@@ -55,6 +58,11 @@ SIZES: Mapping[str, RunSize] = {
 def whole_runs(config: pytest.Config) -> bool:
     """Whether the long runs are asked for."""
     return "soak" in str(config.getoption("-m") or "")
+
+
+def time_limit(seconds: float, config: pytest.Config) -> float:
+    """A limit of measured time: it holds in the long runs alone, since other work on the machine takes time as well."""
+    return seconds if whole_runs(config) else inf
 
 
 def size(name: str, config: pytest.Config) -> int:
@@ -76,8 +84,17 @@ def draws(name: str) -> pytest.MarkDecorator:
 def numbers(name: str) -> pytest.MarkDecorator:
     """Runs a test once for each number of a run, as the argument `number`: the first in `make test`, the rest in `make soak`."""
     part, whole = SIZES[name].part, SIZES[name].whole
-    more = (pytest.param(number, marks=pytest.mark.soak) for number in range(part, part + whole))
+    first, _, last = os.environ.get(NUMBERS_VARIABLE, f"{part}-{part + whole - 1}").partition("-")
+    longer = range(max(part, int(first)), min(part + whole, int(last or first) + 1))
+    more = (pytest.param(number, marks=pytest.mark.soak) for number in longer)
     return pytest.mark.parametrize("number", [*range(part), *more])
+
+
+def values(argument: str, names: Iterable[str], part: Sequence[str] | None = None) -> pytest.MarkDecorator:
+    """Runs a test for all values of an argument, or some in `make test`, where it draws the part; in `make soak` the whole."""
+    names = list(names)
+    whole = (pytest.param(name, marks=pytest.mark.soak, id=f"{name}-whole") for name in names)
+    return pytest.mark.parametrize(argument, [*(part or names), *whole])
 
 
 def spread(items: Sequence[T], percent: int, label: str) -> Sequence[T]:

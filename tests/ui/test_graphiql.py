@@ -125,6 +125,8 @@ EXPECTED_MESSAGE = {
     "10-orders-as-they-change": '"number": "11076"',
     "11-a-customer-live": '"owner": {"name": "Nancy Davolio"}',
     "12-best-customers-live": '"name": "QUICK-Stop"',
+    "22-my-work": '"tasks": {"totalCount": 0',
+    "24-where-an-application-stands": '"workItems": {"nodes": []}',
 }
 
 

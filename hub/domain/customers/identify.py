@@ -98,7 +98,7 @@ def _matches_statement(rights: Rights) -> statements.SqlStatement:
         Customer.table, Customer.c.id == i.c.customer_id
     )
     query = sa.select(probes.c.ordinal, i.c.customer_id, i.c.verified, i.c.source).select_from(joined)
-    visibility = scopes.visible(Customer.table, Customer.table, rights)
+    visibility = scopes.shown(Customer.table, Customer.table, rights)
     query = query.where(*comparable(i, rights))
     return statements.compile_statement(
         (query if visibility is None else query.where(visibility)).order_by(i.c.verified.desc(), i.c.id), Customer.table

@@ -57,7 +57,7 @@ select pair.a, pair.b, $3, 'OPEN' from (select $1::uuid, $2::uuid) as pair (a, b
 @lru_cache(maxsize=statements.STATEMENTS)
 def _identifier_statement(rights: Rights, *, with_source: bool) -> statements.SqlStatement:
     identifier = Identifier.table.alias("i$")
-    visibility = scopes.visible(Customer.table, Customer.table, rights)
+    visibility = scopes.shown(Customer.table, Customer.table, rights)
     query = (
         sa.select(Customer.c.id)
         .select_from(identifier.join(Customer.table, Customer.c.id == identifier.c.customer_id))
@@ -107,7 +107,7 @@ def comparable(row: sa.FromClause, rights: Rights) -> list[sa.ColumnElement[bool
     if not rights.narrowed:  # who sees a customer sees its identifiers
         return []
     rules = _rules_with_value(rights)
-    visibility = scopes.visible(Identifier.table, row, rights)
+    visibility = scopes.shown(Identifier.table, row, rights)
     with_value = None if rules is None else scopes.granted(rules, row, rights)
     return [condition for condition in (visibility, with_value) if condition is not None]
 

@@ -19,7 +19,7 @@ from hub.engine.catalog.catalog import CatalogEntity, camel_case, with_article
 from hub.engine.catalog.input_values import bad_input, enum_value, json_text, storable_text
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.graphql_types import inputs
-from hub.model.commands import InjectedMarker, RowReference
+from hub.model.commands import RowReference, injected_parameters
 from hub.model.declarations import ToOne
 from hub.model.entity import Entity
 
@@ -227,14 +227,6 @@ def input_fields(command: Callable[..., Any], signatures: SignatureReader) -> It
         if parameter.kind is parameter.KEYWORD_ONLY and name != "now" and name not in injected:
             required = parameter.default is parameter.empty
             yield _input_field(name, parameter.annotation, required, signatures, command.__name__)
-
-
-def injected_parameters(command: Callable[..., Any]) -> Iterator[str]:
-    """Yields the names of the injected parameters: the hub passes the object of that name."""
-    for name, parameter in inspect.signature(command).parameters.items():
-        notes = getattr(parameter.annotation, "__metadata__", ())
-        if any(isinstance(note, InjectedMarker) for note in notes):
-            yield name
 
 
 def payload_fields(

@@ -17,12 +17,11 @@ from hub.engine.graphql_types.command_signatures import (
     InputField,
     InputType,
     SignatureReader,
-    injected_parameters,
     input_fields,
     input_type,
     payload_fields,
 )
-from hub.model.commands import Command
+from hub.model.commands import Command, injected_parameters
 from hub.model.upserts import upsert
 from hub.model.writer import EntityWriter
 from hub.viewer import Viewer

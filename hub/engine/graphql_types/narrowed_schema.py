@@ -86,7 +86,7 @@ def narrow(schema: Schema, rights: Rights) -> Schema:
     if narrowed is None:
         catalog = narrow_catalog(schema.catalog, shared)
         hidden = hidden_members(schema, catalog)
-        hide_inputs(hidden, schema.catalog, catalog, shared)
+        hide_inputs(hidden, schema.catalog, catalog, schema.mutations, shared)
         members = _remaining(_members(schema.core), hidden)
         reachable = _reachable(schema.core, members)
         core = NarrowedSchema(schema.core, {name: members.get(name, {}) for name in reachable}, hidden.nullable)

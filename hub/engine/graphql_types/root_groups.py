@@ -1,23 +1,31 @@
 """Builds the GraphQL types of root groups; plan/root_groups.py plans them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import Any
 
-from hub.engine.catalog.catalog import Catalog, camel_case
+from hub.engine.catalog.catalog import Catalog, CatalogEntity, camel_case
 from hub.engine.graphql_types import inputs
 from hub.engine.graphql_types.type_factory import FieldSpec, TypeFactory
 from hub.model.declarations import InvalidDeclaration
 from hub.model.fields import split_optional
-from hub.model.root_groups import RootGroup, ViewerObject
+from hub.model.root_groups import RootGroup, ViewerList, ViewerObject
 from hub.viewer import Viewer
 
+ListArguments = Callable[[CatalogEntity], tuple[FieldSpec, ...]]
 
-def build_root_groups(factory: TypeFactory, catalog: Catalog, groups: Sequence[RootGroup]) -> None:
-    """Adds the types of the groups; raises InvalidDeclaration for a part that the viewer does not have."""
+
+def build_root_groups(
+    factory: TypeFactory, catalog: Catalog, groups: Sequence[RootGroup], list_arguments: ListArguments
+) -> None:
+    """Adds the types of the groups; raises InvalidDeclaration for a part that the viewer does not have.
+
+    `list_arguments` gives the arguments of a list of an entity's rows."""
     errors: list[str] = []
     for group in groups:
-        factory.output(group.type_name, group.description, list(_parts(factory, catalog, group, errors)))
+        factory.output(
+            group.type_name, group.description, list(_parts(factory, catalog, group, list_arguments, errors))
+        )
     if errors:
         raise InvalidDeclaration("The root groups are invalid:\n" + "\n".join(f"- {error}" for error in errors))
 
@@ -27,7 +35,9 @@ def root_field(group: RootGroup) -> FieldSpec:
     return FieldSpec(group.name, group.type_name, group.description)
 
 
-def _parts(factory: TypeFactory, catalog: Catalog, group: RootGroup, errors: list[str]) -> Iterator[FieldSpec]:
+def _parts(
+    factory: TypeFactory, catalog: Catalog, group: RootGroup, list_arguments: ListArguments, errors: list[str]
+) -> Iterator[FieldSpec]:
     for name, part in group.parts.items():
         if isinstance(part, ViewerObject):
             factory.output(part.name, part.description, list(_values(factory, part, errors)))
@@ -35,6 +45,11 @@ def _parts(factory: TypeFactory, catalog: Catalog, group: RootGroup, errors: lis
             continue
         if part.target.__name__ not in catalog.entities:
             errors.append(f"{group.type_name}.{name} leads to {part.target.__name__}, which is not declared")
+            continue
+        if isinstance(part, ViewerList):
+            arguments = list_arguments(catalog.target(part.target))
+            yield FieldSpec(camel_case(name), f"{part.target.__name__}Connection", part.description, arguments)
+            continue
         _require_attribute(part.attribute or f"{name}_id", f"{group.type_name}.{name}", errors)
         yield FieldSpec(camel_case(name), f"{part.target.__name__} | None", part.description)
 

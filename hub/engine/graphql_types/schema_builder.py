@@ -356,7 +356,7 @@ def build_schema(
     _shared(factory, catalog)
     inputs.shared_inputs(factory)
     _objects(factory, catalog)
-    build_root_groups(factory, catalog, root_groups)
+    build_root_groups(factory, catalog, root_groups, _list_arguments)
     roots = [*_roots(catalog), *((root_field(group), RootField("viewer", group=group)) for group in root_groups)]
     roots.append((subscription_types.changes_root(factory, catalog), RootField("changes")))
     live_queries = (spec for spec, root in roots if _is_live(root))

@@ -36,6 +36,8 @@ def plan_cache_key(operation: Operation, variables: Mapping[str, Any], schema: S
             yield len(search_words(variables[name]))
         elif name in roles.ids:
             yield id_prefixes(variables[name], schema.catalog.prefixes)
+        elif variable.is_text:
+            yield variables[name] is not None or None
         else:
             yield plan_key_part(variables[name], variable.type, schema.plan_relevant_enums)
 

@@ -303,7 +303,7 @@ class BulkResults:
 class Payload:
     """A root of a mutation, or a group: rows and values of a command's outcome or of the viewer."""
 
-    fields: tuple[tuple[str, "Constant | LiteralValue | RowById | BulkResults | Payload"], ...]
+    fields: tuple[tuple[str, "Constant | LiteralValue | RowById | ConnectionPlan | BulkResults | Payload"], ...]
 
 
 MessageFields = tuple[tuple[str, str], ...]  # response keys and the fields of the message

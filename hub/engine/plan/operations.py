@@ -39,7 +39,7 @@ from hub.engine.plan.nodes import (
 from hub.engine.plan.pagination import page_size
 from hub.engine.plan.parameters import ArgumentSource, Codec, ExecutionContext, ListSource, ObjectSource, Parameter
 from hub.engine.plan.payloads import plan_payload
-from hub.engine.plan.root_groups import plan_root_group
+from hub.engine.plan.root_groups import has_lists, plan_root_group
 from hub.engine.plan.selections import SelectionPlanner
 from hub.errors import BadInput
 from hub.model.declarations import Lookup
@@ -180,9 +180,13 @@ class OperationPlanner:
                 children.append((key, resolver_tree))
             roots.append((key, node))
         node_types = {type(node) for _, node in roots}
-        custom_plan = self.planning.uses_search or (
-            self.planning.rights.binding == "unit_subtree"
-            and bool(node_types - {Constant, ResolvedInPython, RowById, RowsByIds, RowByLookup, Payload})
+        custom_plan = (
+            self.planning.uses_search
+            or (
+                self.planning.rights.binding == "unit_subtree"
+                and bool(node_types - {Constant, ResolvedInPython, RowById, RowsByIds, RowByLookup, Payload})
+            )
+            or any(isinstance(node, Payload) and has_lists(node) for _, node in roots)
         )
         resolver_tree = ResolverTree(children=tuple(children)) if children or python_roots else None
         return QueryPlan(

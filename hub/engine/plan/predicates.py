@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.plan.parameters import Parameter
+from hub.model.root_groups import ViewerPredicate
 
 AggregateFunctionName: TypeAlias = Literal["COUNT", "SUM", "AVG", "MIN", "MAX"]
 
@@ -50,6 +51,15 @@ class InSubtree:
     entity: CatalogEntity
     path: str
     key: Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class OfViewer:
+    """The row is the viewer's: `rows` compiles that, `now` is its time, and `entities` decide it beside the row."""
+
+    rows: ViewerPredicate
+    now: Parameter
+    entities: tuple[CatalogEntity, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,4 +124,6 @@ class AggregateComparison:
     comparison: Comparison
 
 
-Predicate = Comparison | JsonComparison | FieldComparison | InSubtree | And | Or | Not | Exists | AggregateComparison
+Predicate = (
+    Comparison | JsonComparison | FieldComparison | InSubtree | OfViewer | And | Or | Not | Exists | AggregateComparison
+)

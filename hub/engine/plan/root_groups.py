@@ -1,20 +1,31 @@
 """Plans root groups: rows by keys that the viewer has, and values of the viewer. The plan serves all viewers alike."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
+from graphql import FieldNode
 
 from hub.engine.catalog.catalog import camel_case
 from hub.engine.plan.fields import SelectionSets
-from hub.engine.plan.nodes import BulkResults, Constant, LiteralValue, Payload, ResolverTree, RowById
+from hub.engine.plan.nodes import (
+    BulkResults,
+    ConnectionPlan,
+    Constant,
+    LiteralValue,
+    Payload,
+    ResolverTree,
+    RowById,
+)
 from hub.engine.plan.parameters import Codec, ExecutionContext, Runtime
+from hub.engine.plan.predicates import And, OfViewer
 from hub.engine.plan.selections import SelectionPlanner
 from hub.model import exact_json
-from hub.model.root_groups import RootGroup, ViewerObject
+from hub.model.columns import timestamp
+from hub.model.root_groups import RootGroup, ViewerList, ViewerObject
 
-PayloadFields = list[tuple[str, Constant | LiteralValue | RowById | BulkResults | Payload]]
+PayloadFields = list[tuple[str, Constant | LiteralValue | RowById | ConnectionPlan | BulkResults | Payload]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +57,39 @@ def plan_root_group(
             if isinstance(part, ViewerObject):
                 fields.append((key, _viewer_object(selector, part, inner)))
                 continue
+            if isinstance(part, ViewerList):
+                connection, resolver_tree = _viewer_list(selector, part, f"{group.type_name}.{field}", nodes)
+                fields.append((key, connection))
+                children += [(key, resolver_tree)] if resolver_tree else []
+                continue
             entity = planning.catalog.target(part.target)
             row_key = planning.parameter(sa.Uuid(), Runtime(part.attribute or f"{name}_id", viewer=True))
             selection, resolver_tree = selector.object_selection(entity, inner)
         fields.append((key, RowById(entity, row_key, selection)))
         children += [(key, resolver_tree)] if resolver_tree else []
     return Payload(tuple(fields)), ResolverTree(children=tuple(children)) if children else None
+
+
+def has_lists(payload: Payload) -> bool:
+    """Whether a planned root group reads lists: which of their rows are the viewer's depends on who asks."""
+    return any(isinstance(part, ConnectionPlan) for _, part in payload.fields)
+
+
+def _viewer_list(
+    selector: SelectionPlanner, part: ViewerList, field: str, nodes: Sequence[FieldNode]
+) -> tuple[ConnectionPlan, ResolverTree | None]:
+    """A list of the rows that are the viewer's; time alone may change which are."""
+    planning = selector.planning
+    entity = planning.catalog.target(part.target)
+    arguments = selector.collector.arguments(nodes[0], field.partition(".")[0])
+    connection, resolver_tree = selector.connection(
+        entity, None, [node.selection_set for node in nodes], arguments, field, nested=True
+    )
+    planning.time_dependent = True
+    now = planning.parameter(timestamp(), Runtime("now"))
+    whole = planning.catalog.whole or planning.catalog  # a role may hide what decides
+    own = OfViewer(part.rows, now, tuple(whole.target(target) for target in part.reads))
+    return replace(connection, where=And((connection.where, own))), resolver_tree
 
 
 def _viewer_object(selector: SelectionPlanner, part: ViewerObject, selection_sets: Sequence[Any]) -> Payload:

@@ -263,15 +263,18 @@ class SelectionPlanner:
         selection_sets: SelectionSets,
         arguments: dict[str, ArgumentTree],
         field: str,
+        *,
+        nested: bool | None = None,
     ) -> tuple[ConnectionPlan, ResolverTree | None]:
-        """A connection over rows."""
+        """A connection over rows; without a join it is a root's, unless it is `nested`."""
         search_terms = plan_search(self.planning, arguments.get("search"), entity, "search")
         where = plan_filter(self.planning, arguments.get("filter"), entity, "filter")
         keys = plan_order(
             self.planning, arguments.get("orderBy"), entity, "orderBy", uses_search=search_terms is not None
         )
         signature = list_signature(field, keys, search_terms)
-        page = plan_page(self.planning, arguments, signature, len(keys), nested=join is not None)
+        is_nested = join is not None if nested is None else nested
+        page = plan_page(self.planning, arguments, signature, len(keys), nested=is_nested)
         parts, resolver_tree, uses_cursors = plan_connection_parts(
             self.collector, entity.name, selection_sets, partial(self.object_selection, entity), entity
         )

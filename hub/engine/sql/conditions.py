@@ -19,6 +19,7 @@ from hub.engine.plan.predicates import (
     Join,
     JsonComparison,
     Not,
+    OfViewer,
     Or,
     Predicate,
 )
@@ -69,6 +70,8 @@ def condition(source: SelectSource, part: Predicate) -> Condition:
             return _json(part, source.row)
         case FieldComparison():
             return _compare_fields(part, source.row)
+        case OfViewer(rows, now):
+            return rows(source.row, param(now), source.aliases.rights.binding)
         case InSubtree():
             return _in_subtree(source, part)
         case Comparison():

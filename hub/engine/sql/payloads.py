@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from hub.engine.plan.nodes import BulkResults, Constant, LiteralValue, Payload, RowById
+from hub.engine.plan.nodes import BulkResults, ConnectionPlan, Constant, LiteralValue, Payload, RowById
 from hub.engine.sql.conditions import row_visibility
 from hub.engine.sql.expressions import EMPTY_LIST, Value, json_object, param, sql_literal, text
 from hub.engine.sql.selections import SelectionCompiler
@@ -16,7 +16,7 @@ def compile_payload(payload: Payload, compiler: SelectionCompiler, inserted_row:
 
 
 def _payload_field(
-    part: Constant | LiteralValue | RowById | BulkResults | Payload,
+    part: Constant | LiteralValue | RowById | ConnectionPlan | BulkResults | Payload,
     compiler: SelectionCompiler,
     inserted_row: str | None,
 ) -> Value:
@@ -27,6 +27,8 @@ def _payload_field(
             return sa.cast(param(value), sa.JSON)
         case Payload():
             return compile_payload(part, compiler, inserted_row)
+        case ConnectionPlan():
+            return compiler.connection(part, None)
         case BulkResults():
             return _bulk_results(part, compiler)
         case RowById(entity, key, selection):

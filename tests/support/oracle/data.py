@@ -12,6 +12,7 @@ import asyncpg
 
 from hub.engine.catalog.catalog import Catalog
 from hub.viewer import Viewer
+from oracle.work_scopes import work_tests
 
 # A row: its columns by their names in the table, `$type`, its type's name, and the links that roles hide in it.
 DataRecord = dict[str, Any]
@@ -107,6 +108,7 @@ class Dataset:
             "any_key": lambda record: True,
             "unit_itself": lambda record: record["id"] in units,
             "unit_owned": lambda record: record["unit_id"] in units,
+            **work_tests(viewer, units, unbound=unbound),
             "customer_itself": lambda record: record["id"] in customers,
             "customer_owned": lambda record: record["customer_id"] in customers,
             "shared": lambda record: record["customer_id"] in customers and not (own and is_internal(record)),

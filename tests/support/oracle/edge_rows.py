@@ -310,7 +310,8 @@ async def add(dsn: str, seed: int = 1, count: int = 78) -> None:
                     f"${number}" + ("::text::ltree" if str(table.c[name].type) == "LTREE" else "")
                     for number, name in enumerate(names, 1)
                 )
-                statement = f'insert into "{table.name}" ({", ".join(names)}) values ({placeholders})'
+                columns = ", ".join(f'"{name}"' for name in names)
+                statement = f'insert into "{table.name}" ({columns}) values ({placeholders})'
                 await connection.executemany(statement, [[row[name] for name in names] for row in rows])
         await connection.execute("analyze")
     finally:

@@ -1,13 +1,16 @@
-"""Documents that name one column that a viewer's roles hide or mask, at every place of the API that can name a column.
+"""Documents that name one column that a viewer's roles hide or mask, at every place of a query that can name a column.
 
-Each comes with its twin, which has a name that no column bears in the same place."""
+Inputs of mutations are hidden_inputs.py's. Each comes with its twin, which has a name that no column bears in the same place."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import sqlalchemy as sa
+
 from hub.engine.catalog.catalog import Catalog, CatalogEntity, ColumnField
 from hub.engine.graphql_types.inputs import COMPARE, groupable
 from hub.model.declarations import ToMany, ToOne
+from hub.text_case import camel_case
 from hub.viewer import Viewer
 from oracle.executor import Oracle
 from oracle.roles import grants, rules_of
@@ -38,6 +41,22 @@ def hidden_name_documents(oracle: Oracle, viewer: Viewer) -> Iterator[NamingDocu
                 known = template.replace(FIELD, column.name).replace(VALUE, column.column.name.upper())
                 names = frozenset((column.name, column.column.name.upper(), UNKNOWN, UNKNOWN.upper()))
                 yield NamingDocument(known, template.replace(FIELD, UNKNOWN).replace(VALUE, UNKNOWN.upper()), names)
+            if not rules or len(as_is) < len(rules):
+                yield from _look_ups(catalog, column)
+
+
+def _look_ups(catalog: Catalog, column: ColumnField) -> Iterator[NamingDocument]:
+    """Documents that find a row by a column of their own or of another type: the root is unknown."""
+    for entity in catalog.entities.values():
+        for lookup in entity.declaration.lookups:
+            if lookup.table is column.column.table and column.column.name in {c.name for c in lookup.compared.values()}:
+                values = (
+                    f"{name}: {type_.enums[0]}" if isinstance(type_ := argument.type, sa.Enum) else f'{name}: "x"'
+                    for name, (argument, _) in lookup.arguments.items()
+                )
+                root, argument = f"{entity.declaration.singular}By", camel_case(lookup.name)
+                query = f"{{ {root}({argument}: {{{', '.join(values)}}}) {{ id }} }}"
+                yield NamingDocument(query, query.replace(root, UNKNOWN), frozenset((root, UNKNOWN)))
 
 
 def _selections(oracle: Oracle, entity: CatalogEntity) -> Iterator[str]:
@@ -55,6 +74,9 @@ def _selections(oracle: Oracle, entity: CatalogEntity) -> Iterator[str]:
         yield f'{{ {single}(id: "{row_id}", asOf: "2026-01-01T00:00:00Z") {{ {FIELD} }} }}'
         yield f"{{ {plural} {{ nodes {{ history {{ nodes {{ after {{ {FIELD} }} }} }} }} }} }}"
         yield f"{{ changes {{ ... on Change {{ node {{ ... on {entity.name} {{ {FIELD} }} }} }} }} }}"
+        yield f"subscription {{ changes {{ ... on Change {{ node {{ ... on {entity.name} {{ {FIELD} }} }} }} }} }}"
+        yield f"subscription {{ {plural}Live {{ {plural} {{ nodes {{ {FIELD} }} }} }} }}"
+        yield f'subscription {{ {single}Live(id: "{row_id}") {{ {single} {{ {FIELD} }} }} }}'
     for owner, name, link in _links_to(oracle.graph.catalog, entity):
         inner = f"nodes {{ {FIELD} }}" if isinstance(link, ToMany) else FIELD
         yield f"{{ {owner.declaration.plural} {{ nodes {{ {name} {{ {inner} }} }} }} }}"
@@ -92,6 +114,10 @@ def _uses(catalog: Catalog, entity: CatalogEntity, column: ColumnField) -> Itera
         yield f"{{ {plural}Grouped(by: [], filter: {condition}) {{ totalCount }} }}"
         if entity.captured:
             yield f"{{ changes(filter: {{{single}: {condition}}}) {{ __typename }} }}"
+            yield f"subscription {{ changes(filter: {{{single}: {condition}}}) {{ __typename }} }}"
+            yield f"subscription {{ {plural}Live(filter: {condition}) {{ {plural} {{ totalCount }} }} }}"
+    if is_key and entity.captured:
+        yield f"subscription {{ {plural}Live(orderBy: [{key}]) {{ {plural} {{ totalCount }} }} }}"
     if is_key:
         yield f"{{ {plural}(orderBy: [{key}]) {{ totalCount }} }}"
     if is_group:

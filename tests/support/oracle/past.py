@@ -135,13 +135,13 @@ class VisiblePast:
         record = image
         if all(role.rules is not None for role in self.viewer.all_roles):
             rules = rules_of(self.viewer, entity.name)
-            granting = [rule for rule in rules if self._grants(rule, image)]
+            granting = [rule for rule in rules if self.grants(rule, image)]
             if not granting:
                 return None
             record = masked(image, self._whole.catalog.entities[entity.name], granting)
         return {name: to_output(record[column.column.name], column.scalar) for name, column in entity.columns.items()}
 
-    def _grants(self, rule: AccessRule, image: DataRecord) -> bool:
+    def grants(self, rule: AccessRule, image: DataRecord) -> bool:
         """Whether a rule grants the image. Rows have a copy of their customer's owner, which counts as it was."""
         of_customer = json.loads(rule.row_filter or "{}").get("customer", {})
         has_copy = "owner_id" in image and image["$type"] != "Customer"

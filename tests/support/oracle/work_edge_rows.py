@@ -12,6 +12,7 @@ from oracle.dual_control_rows import add_dual_control_rows
 from oracle.edge_operations import NAMES, TIMESTAMPS
 from oracle.edge_row_builder import EdgeRowBuilder
 from oracle.sla_rows import add_sla_rows
+from oracle.task_rows import add_task_rows
 from oracle.work_rows import add_subject_rows
 
 
@@ -31,6 +32,7 @@ def add_work_rows(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequenc
         )
     add_subject_rows(builder, units, staff)
     _notifications(builder, units, staff)
+    add_task_rows(builder, units, staff)
     add_sla_rows(builder, units, staff)
     add_dual_control_rows(builder, staff)
     _processes(builder, units)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from hub.model.scopes import Audience
 from hub.schema.customers.customers import Customer
-from hub.schema.work import job_roles, moves, teams
+from hub.schema.work import assignments, job_roles, moves, teams
 from oracle.edge_operations import NAMES, TIMESTAMPS
 from oracle.edge_row_builder import EdgeRowBuilder
 
@@ -19,6 +19,8 @@ def add_subject_rows(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequ
         _move(builder, builder.pick(team_ids), units, staff)
     for number in range(40):
         _job_role(builder, number, team_ids, units, staff)
+    for number, customer in enumerate(builder.rows_by_table[Customer.table][:60]):
+        _assignment(builder, number, customer["id"], staff)
 
 
 def spell(builder: EdgeRowBuilder, number: int) -> dict[str, Any]:
@@ -43,6 +45,23 @@ def _job_role(
         unit_id=builder.pick(units) if of_unit else None,
         team_id=None if of_unit else builder.pick(teams_),
         **times,
+    )
+
+
+def _assignment(builder: EdgeRowBuilder, number: int, customer: UUID, staff: Sequence[UUID]) -> None:
+    times = spell(builder, number)
+    if number % 2 == 0:
+        times["to_at"] = None
+    builder.add(
+        assignments.Assignment,
+        customer_id=customer,
+        staff_id=builder.pick(staff),
+        role=builder.member(assignments.AssignmentRole),
+        **times,
+        origin=builder.member(assignments.AssignmentOrigin),
+        locked_until=builder.maybe(TIMESTAMPS),
+        baseline=builder.pick(('{"orders": 1}', "{}")),
+        reason=builder.text(),
     )
 
 

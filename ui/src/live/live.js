@@ -1,5 +1,6 @@
-// The page at /live: one customer from all sides, and its changes. The view is a live query. The panel beside it is a stream
-// of changes that starts at the cursor of the view's first message.
+// The page at /live: one customer from all sides and its changes, the work of the person who is signed in (#me), or where an
+// application stands. Each view is a live query. The panel beside a customer is a stream of changes that starts at the cursor
+// of the view's first message.
 import { account } from "../shared/account.js";
 import { socket } from "../shared/endpoints.js";
 import { connect, follow } from "../shared/subscriptions-client.js";
@@ -8,6 +9,10 @@ import { authorize } from "../shared/session.js";
 import { searchBox } from "./search.js";
 import { changesPanel } from "./changes-panel.js";
 import { customerView } from "./customer-view.js";
+import { applicationView } from "./application-view.js";
+import { workView } from "./work-view.js";
+import APPLICATION from "./application.graphql";
+import MY_WORK from "./my-work.graphql";
 import VIEW from "./view.graphql";
 import { time } from "./format.js";
 import "./live.css";
@@ -35,7 +40,8 @@ const search = searchBox(authorization, (id) => {
 function bar() {
   const title = make("span", { class: "title" }, "Customer hub");
   const graphiql = make("a", { class: "plain", href: "graphiql" }, "GraphiQL");
-  return make("nav", { class: "bar", "aria-label": "Page" }, title, search.element, state, graphiql, person.button);
+  const work = make("a", { class: "plain", href: "#me" }, "My work");
+  return make("nav", { class: "bar", "aria-label": "Page" }, title, search.element, state, work, graphiql, person.button);
 }
 
 // Shows the state; for a lost connection also the time of the shown data.
@@ -97,14 +103,41 @@ function watch(id) {
   };
 }
 
+// Shows a view of one live query, whose root is `name` and its part `part`. Returns a function that stops it.
+function watchOne(query, operationName, name, part, makeView, variables = {}) {
+  let view;
+  return follow(client, { query, operationName, variables }, undefined, {
+    next({ data, errors }) {
+      if (errors) return fail(errors);
+      const shown = data[name][part];
+      seen = Date.now();
+      if (!shown) {
+        view = undefined;
+        return invite("Nothing to see", "It does not exist, or the key may not see it. It appears here when that changes.");
+      }
+      if (!view) {
+        view = makeView();
+        main.replaceChildren(...view.elements);
+      }
+      document.title = `${view.fill(shown)} · Live`;
+    },
+    end: fail,
+  });
+}
+
+const watchWork = () => watchOne(MY_WORK, "MyWork", "meLive", "me", workView);
+const watchApplication = (id) => watchOne(APPLICATION, "Application", "workItemLive", "workItem", applicationView, { id });
+
 function begin() {
   const id = location.hash.slice(1);
+  const [page, show] = id === "me" ? ["work", watchWork] : id.startsWith("wit_") ? ["application", watchApplication] : ["", watch];
   stop();
   refused = false;
   showState();
+  main.className = page;
   main.replaceChildren();
   document.title = "Live";
-  stop = id ? watch(id) : () => {};
+  stop = id ? show(id) : () => {};
   if (!id) invite("One customer, live", "Pick a customer. Every change appears here at once, no matter who makes it.");
 }
 

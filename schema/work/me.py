@@ -2,10 +2,13 @@
 
 from datetime import datetime
 
-from hub.model import DescribedEnum, root_group, viewer_object, viewer_row, viewer_value
+from hub.model import DescribedEnum, root_group, viewer_list, viewer_object, viewer_row, viewer_rows, viewer_value
 from hub.schema.customers.customers import Customer
 from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
+from hub.schema.work.job_roles import JobRole
+from hub.schema.work.notifications import Notification
+from hub.schema.work.tasks import Task
 
 
 class ViewerBinding(DescribedEnum):
@@ -37,4 +40,17 @@ ME = root_group(
     ),
     customer=viewer_row(Customer, "The customer that the viewer is bound to; null without one."),
     unit=viewer_row(OrgUnit, "The unit whose subtree limits the viewer; null without one."),
+    tasks=viewer_list(
+        Task,
+        "The tasks of the member of staff who asks, and those of the units that the person leads.",
+        viewer_rows.own_or_of_headed_unit,
+        reads=(JobRole,),
+    ),
+    notifications=viewer_list(
+        Notification,
+        "The notifications of the member of staff who asks, and of the people of the units that the person leads, as far as"
+        " the viewer may read about them.",
+        viewer_rows.own_or_of_people_of_headed_unit,
+        reads=(JobRole, Staff),
+    ),
 )

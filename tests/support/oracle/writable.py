@@ -1,0 +1,91 @@
+"""What roles let a viewer write, by plain walks: the columns that an input may name, and those of one row before and after."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from hub.engine.catalog.catalog import CatalogEntity
+from hub.rights import AccessRule, Verb
+from hub.text_case import camel_case
+from hub.viewer import Viewer
+from oracle.data import INSIDE_FIELDS, DataRecord
+from oracle.past import VisiblePast
+
+
+def lets_write(rule: AccessRule, column: str) -> bool:
+    """Whether a rule lets a column be written: it says so, or else shows it as it is. A link stands for its column."""
+    name = camel_case(column)
+    names = {name, name[:-2]} if name.endswith("Id") else {name}
+    if rule.writable is not None:
+        return bool(names & rule.writable)
+    shown = rule.fields is None or bool(names & rule.fields)
+    return shown and not any(masked in names for masked, _ in rule.masks)
+
+
+def is_readable(viewer: Viewer, entity: CatalogEntity, column: str) -> bool:
+    """Whether a rule shows the column as it is, and it is for whoever asks. A link shows the column behind it."""
+    if viewer.binding == "customer" and camel_case(column).removesuffix("Id") in INSIDE_FIELDS.get(entity.name, ()):
+        return False
+    if any(role.rules is None for role in viewer.all_roles):
+        return True
+    readers = (rule for rule in rules_for(viewer, entity, [Verb.READ]) if not rule.aggregate_only)
+    return any(lets_write(replace(rule, writable=None), column) for rule in readers)
+
+
+def of_whom(entity: CatalogEntity) -> set[str]:
+    """The columns that say whose the row is, which every writer may name."""
+    parent = entity.declaration.entity.definition.parent
+    return {"customer_id"} | ({parent.column_name} if parent else set())
+
+
+def rules_for(viewer: Viewer, entity: CatalogEntity, verbs: Iterable[Verb]) -> list[AccessRule]:
+    """The rules of the viewer's roles that grant one of the verbs."""
+    own = [role.rules.get(entity.name) for role in viewer.all_roles if role.rules is not None]
+    return [rule for rule in own if rule is not None and rule.verbs & set(verbs)]
+
+
+def writes_all(viewer: Viewer) -> bool:
+    """Whether one of the roles lets every column be written."""
+    return any(role.rules is None and role.writes for role in viewer.all_roles)
+
+
+def input_names(viewer: Viewer, entity: CatalogEntity, columns: Iterable[str], verbs: Sequence[Verb]) -> set[str]:
+    """The API names of the columns that an input for these verbs may have. Without a rule for them, reading counts."""
+    inside = INSIDE_FIELDS.get(entity.name, set()) if viewer.binding == "customer" else set()
+    rules = rules_for(viewer, entity, verbs)
+    readers = [] if rules else [rule for rule in rules_for(viewer, entity, [Verb.READ]) if not rule.aggregate_only]
+    reads_all = not rules and any(role.rules is None for role in viewer.all_roles)
+    return {
+        camel_case(column)
+        for column in columns
+        if writes_all(viewer)
+        or reads_all
+        or (column in of_whom(entity) and (rules or readers))
+        or any(lets_write(rule, column) for rule in (*rules, *readers))
+        if camel_case(column).removesuffix("Id") not in inside
+    }
+
+
+def runs(viewer: Viewer, root: str) -> bool:
+    """Whether a role names the mutation, so that it may write whatever it writes."""
+    return any(root in (role.run or ()) for role in viewer.all_roles)
+
+
+def unwritable_columns(
+    past: VisiblePast, entity: CatalogEntity, operation: str, columns: Iterable[str], images: Sequence[DataRecord]
+) -> list[str]:
+    """The columns, of those that a caller named, that no rule lets be written in a row; "row" for the row itself.
+
+    The images are the row before and after, as far as there are both."""
+    verb, viewer = Verb(operation.lower()), past.viewer
+    rules = [
+        rule
+        for rule in rules_for(viewer, entity, [verb])
+        if verb is Verb.CREATE or Verb.READ in rule.verbs
+        if not rule.aggregate_only and all(past.grants(rule, image) for image in images)
+    ]
+    if writes_all(viewer):
+        return []
+    if not rules:
+        return ["row"]
+    named = set() if verb is Verb.DELETE else set(columns) - of_whom(entity)
+    return sorted(column for column in named if not any(lets_write(rule, column) for rule in rules))

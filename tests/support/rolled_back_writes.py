@@ -1,0 +1,208 @@
+"""Mutations that are rolled back, with what they would have changed, and what of it a viewer may not change.
+
+`open_writes` is the entry point; a `Writer` says what one viewer sees, does not see, and may write."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from oracle.data import DataRecord, Dataset, load, public_id, read_json
+from oracle.engine import SETTINGS
+from oracle.executor import Oracle
+from oracle.past import VisiblePast
+from statement_counter import StatementCounter, count_statements
+
+from hub.app import build_graphql_engine
+from hub.db.pool import Pool
+from hub.db.transaction import NotASingleInsert, Transaction
+from hub.engine.catalog.catalog import CatalogEntity
+from hub.engine.engine import Engine
+from hub.engine.execution import mutations
+from hub.engine.request import GraphQLRequest
+from hub.graph import build
+from hub.viewer import Viewer
+
+ID = re.compile(r"\b[a-z]{3}_[0-9a-f]{32}\b")
+TEXTS = {"Customer": "name", "Contact": "name", "Identifier": "value", "Staff": "name", "Interaction": "subject"}
+# What rows copy from the customer whose they are, and the triggers' own columns.
+COPIED = {"owner_id", "unit_id", "version", "updated_at"}
+RECORDS = {"stage_moves", "identity_reviews"}  # what the hub writes down about a change of a visible customer
+
+
+@dataclass
+class WritesDatabase:
+    """An engine whose mutations are rolled back, the oracle of its rows, and what the last mutation would have changed."""
+
+    engine: Engine
+    oracle: Oracle
+    connection: asyncpg.Connection
+    now: datetime
+    logged: list[Any] = field(default_factory=list)
+    reached: Counter[str] = field(default_factory=Counter)
+    counter: StatementCounter = field(default_factory=StatementCounter)
+
+    async def run(self, viewer: Viewer, document: str, **variables: Any) -> tuple[dict[str, Any], int]:
+        """Runs an operation; gives its response and the number of its statements."""
+        self.logged.clear()
+        before = self.counter.statements
+        request = GraphQLRequest(document, variables, None, now=self.now)
+        body: dict[str, Any] = json.loads((await self.engine.execute(request, viewer)).body)
+        return body, self.counter.statements - before
+
+
+@asynccontextmanager
+async def open_writes(dsn: str) -> AsyncIterator[WritesDatabase]:
+    """An engine on a database, in which nothing is committed during the block."""
+    connection = await asyncpg.connect(dsn)
+    pool = await Pool.open(dsn, SETTINGS, as_owner=True)
+    engine, _, _ = await build_graphql_engine(SETTINGS, pool, pool)
+    oracle = Oracle(build(), await load(dsn, build().catalog))
+    database = WritesDatabase(engine, oracle, connection, datetime.now(UTC))
+    last = await connection.fetchval("select coalesce(max(id), 0) from change_log")
+
+    async def roll_back(tx: Transaction) -> None:
+        tx.raise_if_failed()
+        await tx.run("set constraints all immediate")
+        query = "select table_name, row_id, operation, changed, before, after from change_log where id > $1 order by id"
+        database.logged += await tx.connection.fetch(query, last)
+        await tx.run("rollback")
+
+    async def never(*arguments: object) -> None:
+        raise NotASingleInsert
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Transaction, "finish", roll_back)
+        patch.setattr(mutations, "execute_single_statement", never)
+        with count_statements() as database.counter:
+            yield database
+    await pool.close()
+    await connection.close()
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A change that a mutation would have made, with the row before and after as the oracle holds rows."""
+
+    entity: CatalogEntity
+    row_id: UUID
+    operation: str
+    changed: frozenset[str]
+    before: DataRecord | None
+    after: DataRecord | None
+
+    @property
+    def images(self) -> list[DataRecord]:
+        """The row before and after, as far as there are both."""
+        return [image for image in (self.before, self.after) if image is not None]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.entity.table.name} {self.row_id} {sorted(self.changed)}"
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A viewer, what it sees, and what it does not."""
+
+    database: WritesDatabase
+    viewer: Viewer
+    past: VisiblePast
+    visible: Dataset
+    hidden: dict[str, list[DataRecord]]
+    hidden_ids: frozenset[str]
+    hidden_texts: frozenset[str]
+
+    @staticmethod
+    def of_viewer(database: WritesDatabase, viewer: Viewer) -> "Writer":
+        """The viewer over all rows of the database."""
+        past = VisiblePast(database.oracle, (), viewer, database.now)
+        visible, whole = past.oracle.data.visible_to(viewer), database.oracle.data
+        shown = {
+            record["id"]
+            for name, records in visible.rows.items()
+            if not past.catalog.entities[name].aggregate_only
+            for record in records
+        }
+        hidden = {name: [row for row in rows if row["id"] not in shown] for name, rows in whole.rows.items()}
+        return Writer(
+            database,
+            viewer,
+            past,
+            visible,
+            hidden,
+            frozenset(public_id(whole, row) for rows in hidden.values() for row in rows) - mentioned_ids(visible.rows),
+            frozenset(texts(hidden) - texts(visible.rows)),
+        )
+
+    async def effects(self) -> list[Effect]:
+        """What the last mutation would have done."""
+        entities = {entity.table.name: entity for entity in self.database.oracle.graph.catalog.with_past_rows}
+        return [
+            Effect(
+                entity,
+                record["row_id"],
+                record["operation"],
+                frozenset(record["changed"]),
+                await self._image(entity, record["row_id"], record["before"]),
+                await self._image(entity, record["row_id"], record["after"]),
+            )
+            for record in self.database.logged
+            if (entity := entities.get(record["table_name"])) is not None
+        ]
+
+    async def _image(self, entity: CatalogEntity, row_id: UUID, text: str | None) -> DataRecord | None:
+        """A row of the log as the oracle holds rows; one that was erased as it was before."""
+        if text is None:
+            return None
+        if json.loads(text).get("erased"):
+            return self.database.oracle.data.get(entity.name, row_id)
+        columns = ", ".join(f'"{c.name}"' + ("::text" if str(c.type) == "LTREE" else "") for c in entity.table.c)
+        query = f"select {columns} from jsonb_populate_record(null::{entity.table.name}, $1::jsonb)"
+        record = await self.database.connection.fetchrow(query, text)
+        assert record is not None
+        json_columns = {column.name for column in entity.table.c if str(column.type) in ("JSONB", "JSON")}
+        values = {n: read_json(v) if n in json_columns and isinstance(v, str) else v for n, v in record.items()}
+        return {"$type": entity.name, **values}
+
+    def sees(self, image: DataRecord | None) -> bool:
+        """Whether the viewer sees the row as it is in the image."""
+        entity = self.past.catalog.entities.get(image["$type"]) if image else None
+        return entity is not None and not entity.aggregate_only and self.past.shown(entity, image) is not None
+
+    def foreign(self, effects: Iterable[Effect]) -> list[str]:
+        """The effects on rows that the viewer does not see."""
+        effects = list(effects)
+        created = {effect.row_id for effect in effects if effect.before is None}
+        deleted = any(effect.operation == "DELETE" and self.sees(effect.before) for effect in effects)
+        foreign = []
+        for effect in effects:
+            if effect.before is not None and effect.row_id not in created and not self.sees(effect.before):
+                copied = effect.operation == "UPDATE" and effect.changed <= COPIED
+                if not copied and not (effect.operation == "DELETE" and deleted):
+                    foreign.append(f"{effect}: it was hidden")
+            new_parent = effect.after is not None and any(
+                v in created for k, v in effect.after.items() if k != "id" and isinstance(v, UUID)
+            )
+            is_record = effect.entity.table.name in RECORDS
+            if effect.before is None and not new_parent and not is_record and not self.sees(effect.after):
+                foreign.append(f"{effect}: it is hidden")
+        return foreign
+
+
+def mentioned_ids(rows: Mapping[str, Iterable[DataRecord]]) -> set[str]:
+    """The ids that stand in texts of rows."""
+    values = (value for records in rows.values() for row in records for value in row.values() if isinstance(value, str))
+    return {row_id for value in values for row_id in ID.findall(value)}
+
+
+def texts(rows: Mapping[str, Iterable[DataRecord]]) -> set[str]:
+    """The names and texts of rows that are long enough to know them again."""
+    values = (row.get(column) for name, column in TEXTS.items() for row in rows.get(name, ()))
+    return {value for value in values if isinstance(value, str) and len(value) > 7}
