@@ -127,3 +127,28 @@ async def test_a_customer_sees_no_clock_about_itself(bank: Organisation, zhang: 
     assert (await bank.client.query("{ clocks { nodes { name } } }", key=zhang.key))["clocks"]["nodes"] == [
         {"name": "CONTACT"}
     ]
+
+
+async def test_an_agent_has_its_own_tasks_and_sees_nobody_elses(bank: Organisation, zhang: StaffKey) -> None:
+    chen, liu = await bank.hire("Chen", role="agent"), await bank.hire("Liu", role="agent")
+    create = "mutation ($input: TaskCreateInput!) { taskCreate(input: $input) { task { id } } }"
+    for person in (chen, liu):
+        values = {"type": "CALL", "title": f"For {person.staff_id}", "staffId": person.staff_id}
+        await bank.client.query(create, {"input": values}, key=zhang.key)
+    created = await bank.client.query(create, {"input": {"type": "VISIT"}}, key=chen.key)
+    done = """mutation ($id: ID!) { taskDone(input: {id: $id, result: "Ordered."}) { task { status } } }"""
+    task = created["taskCreate"]["task"]["id"]
+    assert (await bank.client.query(done, {"id": task}, key=chen.key))["taskDone"]["task"] == {"status": "DONE"}
+    assert (await bank.client.error(done, {"id": task}, key=liu.key))["code"] == "NOT_FOUND"
+    seen = await bank.client.query(
+        "{ tasks { nodes { title } } staffMembers(filter: {tasks: {some: {type: {eq: VISIT}}}}) { totalCount } }",
+        key=liu.key,
+    )
+    assert seen == {"tasks": {"nodes": [{"title": f"For {liu.staff_id}"}]}, "staffMembers": {"totalCount": 0}}
+
+
+async def test_a_refusal_names_its_argument_once(bank: Organisation, zhang: StaffKey) -> None:
+    customer = (await bank.client.query(CREATE, {"input": {"name": "Acme", "unitId": zhang.unit_id}}))["customerCreate"]
+    values = {"customerId": customer["customer"]["id"], "staffId": zhang.staff_id, "fromAt": "2020-01-01T00:00:00Z"}
+    error = await bank.client.error(_mutation("assignmentSucceed"), {"input": values})
+    assert error["message"] == "input.fromAt: it would have begun before now; give a later time, or none."

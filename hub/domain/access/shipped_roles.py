@@ -19,7 +19,13 @@ from hub.text_case import camel_case
 
 ALL_VERBS = frozenset(Verb)
 READ = frozenset({Verb.READ})
-OWN_CUSTOMERS = {"owner": {"id": {"eq": "$staff"}}}
+VIEWER = {"id": {"eq": "$staff"}}
+OWN_CUSTOMERS = {"owner": VIEWER}
+# Of rows of a unit that are about its people, by scope: those that an agent reads and writes.
+OWN_ROWS: Mapping[str, dict[str, object]] = {
+    "unit_or_person": {"staff": VIEWER},
+    "issued_report": {"or": [{"staff": VIEWER}, {"checker": VIEWER}]},
+}
 ACCESS = (AccessRole, RoleRule, RoleBudget, RoleAssignment)
 
 RuleMaker = Callable[[type[Entity]], AccessRule | None]
@@ -85,8 +91,10 @@ def _integration_rule(entity: type[Entity]) -> AccessRule | None:
 def _agent_rule(entity: type[Entity]) -> AccessRule | None:
     if entity.definition.ownership.carries_key:
         return None  # webhooks send to other systems, which is an integration's work
-    if entity.definition.scope.name == "person":  # what is about the person itself
-        return AccessRule(entity.__name__, (READ | _written_by(entity, "unit")) - {Verb.DELETE})
+    scope = entity.definition.scope.name
+    if scope == "person" or scope in OWN_ROWS:  # what is about the person itself
+        row_filter = canonical_json(OWN_ROWS[scope]) if scope in OWN_ROWS else None
+        return AccessRule(entity.__name__, (READ | _written_by(entity, "unit")) - {Verb.DELETE}, row_filter)
     if not _is_of_customers(entity):
         return AccessRule(entity.__name__, READ)
     verbs = READ | _written_by(entity, "unit")
