@@ -3,7 +3,7 @@
 `writable_by` says what a manager, an agent or an integration writes, and what a customer does."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,6 +20,16 @@ from hub.text_case import camel_case
 ALL_VERBS = frozenset(Verb)
 READ = frozenset({Verb.READ})
 OWN_CUSTOMERS = {"owner": {"id": {"eq": "$staff"}}}
+_OWN_STEPS: list[dict[str, object]] = [
+    {"addressee": {"id": {"eq": "$staff"}}},
+    {"workingUnit": {"id": {"in": ["$units"]}}},
+]
+_OPENED: dict[str, object] = {"openedBy": {"id": {"eq": "$staff"}}}
+# Work is an agent's also where the customer is not: what it opened, and what it or its unit is to do.
+OWN_WORK: Mapping[str, Sequence[dict[str, object]]] = {
+    "work_item": [_OPENED, {"steps": {"some": {"or": _OWN_STEPS}}}],
+    "work_step": [*_OWN_STEPS, {"item": _OPENED}],
+}
 ACCESS = (AccessRole, RoleRule, RoleBudget, RoleAssignment)
 
 RuleMaker = Callable[[type[Entity]], AccessRule | None]
@@ -96,9 +106,12 @@ def _agent_rule(entity: type[Entity]) -> AccessRule | None:
 
 
 def _own_customers(entity: type[Entity]) -> dict[str, object]:
-    """The filter of rows of customers whom the viewer looks after."""
+    """The filter of rows of customers whom the viewer looks after, and of the viewer's own work."""
     if entity is Customer:
         return dict(OWN_CUSTOMERS)
+    own_work = OWN_WORK.get(entity.definition.scope.name)
+    if own_work is not None:
+        return {"or": [{"customer": OWN_CUSTOMERS}, *own_work]}
     parent = entity.definition.parent
     if parent is None or not entity.definition.is_part:
         return {"customer": OWN_CUSTOMERS}
