@@ -1,5 +1,6 @@
 """The vocabulary of declarations: everything that a file in schema/ imports. See EntityOptions, field and to_one."""
 
+from hub.model.clock_rules import ClockRule
 from hub.model.columns import DescribedEnum
 from hub.model.declarations import TIMELINE
 from hub.model.definition import current_by, unique
@@ -52,6 +53,7 @@ __all__ = [
     "TIMELINE",
     "WITHIN_CUSTOMER",
     "WITHIN_VISIBLE",
+    "ClockRule",
     "Column",
     "DescribedEnum",
     "Entity",
