@@ -163,10 +163,10 @@ def _json(comparison: JsonComparison, row: sa.FromClause) -> Condition:
 
 def _exists(source: SelectSource, part: Exists) -> Condition:
     entity = part.join.entity
-    if _names_key(part) and row_visibility(source.aliases, entity, entity.table):
+    if not source.of_images and _names_key(part) and row_visibility(source.aliases, entity, entity.table):
         return source.row.c[part.join.our_column] == _visible_key(source.aliases, part)
     joined_row, conditions = join_table(source.aliases, part.join, source.row)
-    inner = SelectSource(source.aliases, joined_row, grouped=False)
+    inner = SelectSource(source.aliases, joined_row, grouped=False, of_images=source.of_images)
     matches = condition(inner, part.part)
     conditions += [*_not_null(part.join, joined_row), matches.is_not(sa.true()) if part.fails else matches]
     return sa.exists(
@@ -199,7 +199,7 @@ def _visible_key(aliases: AliasGenerator, part: Exists) -> sa.ColumnElement[Any]
 def aggregate_value(source: SelectSource, aggregate: AggregateExpression) -> sa.ColumnElement[Any]:
     """An aggregate over joined rows as a value of the source's row. Without rows, counts are 0, the others null."""
     joined_row = source.aliases.for_table(aggregate.join.entity.table)
-    inner = SelectSource(source.aliases, joined_row, grouped=False)
+    inner = SelectSource(source.aliases, joined_row, grouped=False, of_images=source.of_images)
     conditions = [condition(inner, aggregate.where), *visibility(source.aliases, aggregate.join, joined_row)]
     key, value = joined_row.c[aggregate.join.their_column], _aggregate_function(aggregate, joined_row)
     if source.grouped:
