@@ -36,6 +36,9 @@ from hub.model.ownership import (
     unit_itself,
     unit_or_person,
     unit_owned,
+    work_item,
+    work_item_part,
+    work_step,
 )
 from hub.model.personal import PersonalData
 from hub.model.root_groups import RootGroup, root_group, viewer_list, viewer_object, viewer_row, viewer_value
@@ -98,4 +101,7 @@ __all__ = [
     "viewer_object",
     "viewer_row",
     "viewer_value",
+    "work_item",
+    "work_item_part",
+    "work_step",
 ]

@@ -63,7 +63,7 @@ class Task(
     prefix="tsk",
     owned_by=unit_or_person,
     writable_by=("unit",),
-    subject_of=("Clock", "Notification", "Milestone"),
+    subject_of=("Clock", "Notification"),
     clocks=(ClockRule("HANDLING", runs=("OPEN",), stops=("DONE",), voids=("DROPPED",)),),
     order="-created_at",
     unique=(unique("clock_id", "due_at", among=GLOBAL),),

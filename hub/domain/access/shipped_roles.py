@@ -2,7 +2,7 @@
 
 `writable_by` says what a manager, an agent or an integration writes, and what a customer does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -21,6 +21,16 @@ ALL_VERBS = frozenset(Verb)
 READ = frozenset({Verb.READ})
 VIEWER = {"id": {"eq": "$staff"}}
 OWN_CUSTOMERS = {"owner": VIEWER}
+_OWN_STEPS: list[dict[str, object]] = [
+    {"addressee": VIEWER},
+    {"workingUnit": {"id": {"in": ["$units"]}}},
+]
+_OPENED: dict[str, object] = {"openedBy": VIEWER}
+# Work is an agent's also where the customer is not: what it opened, and what it or its unit is to do.
+OWN_WORK: Mapping[str, Sequence[dict[str, object]]] = {
+    "work_item": [_OPENED, {"steps": {"some": {"or": _OWN_STEPS}}}],
+    "work_step": [*_OWN_STEPS, {"item": _OPENED}],
+}
 # Of rows of a unit that are about its people, by scope: those that an agent reads and writes.
 OWN_ROWS: Mapping[str, dict[str, object]] = {
     "unit_or_person": {"staff": VIEWER},
@@ -100,13 +110,19 @@ def _agent_rule(entity: type[Entity]) -> AccessRule | None:
     verbs = READ | _written_by(entity, "unit")
     if not entity.definition.options.get("nested", False):
         verbs -= {Verb.DELETE}
-    return AccessRule(entity.__name__, verbs, canonical_json(_own_customers(entity)))
+    own = _own_customers(entity)
+    if entity.definition.ownership.carries_subject:  # or about the person itself
+        own = {"or": [own, {"staff": VIEWER}]}
+    return AccessRule(entity.__name__, verbs, canonical_json(own))
 
 
 def _own_customers(entity: type[Entity]) -> dict[str, object]:
-    """The filter of rows of customers whom the viewer looks after."""
+    """The filter of rows of customers whom the viewer looks after, and of the viewer's own work."""
     if entity is Customer:
         return dict(OWN_CUSTOMERS)
+    own_work = OWN_WORK.get(entity.definition.scope.name)
+    if own_work is not None:
+        return {"or": [{"customer": OWN_CUSTOMERS}, *own_work]}
     parent = entity.definition.parent
     if parent is None or not entity.definition.is_part:
         return {"customer": OWN_CUSTOMERS}
