@@ -26,6 +26,7 @@ MODULES = (
     "work.calendars",
     "work.code_rules",
     "work.processes",
+    "work.work_items",
     "work.sla_policies",
     "work.clocks",
     "work.notifications",
@@ -39,6 +40,8 @@ MODULES = (
     "work.me",
     "work.credentials",
     "work.verifications",
+    "work.claims",
+    "work.disclosures",
 )
 
 

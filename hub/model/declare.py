@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.model import dual_control
+from hub.model.clock_rules import clock_rule_faults
 from hub.model.declarations import (
     TIMELINE,
     AscDesc,
@@ -98,6 +99,7 @@ def _faults(entity: type[Entity]) -> Iterator[str]:
         target = column.options.filter_entity
         if isinstance(target, str) and target not in entity.definition.columns:
             yield f"{entity.__name__}.{name} holds filters of the type in {target}, which is no column of it"
+    yield from clock_rule_faults(entity)
     for column_name, workflow in entity.definition.workflow_columns.items():
         for state in {target for member in workflow for target, move in member.moves().items() if move.guarded}:
             if (column_name, state.value) not in entity.rules.guards:
@@ -114,12 +116,6 @@ def _declaration(
     fields = _fields(definition)
     columns = definition.columns
     hidden = [name for name in fields if name in columns and not columns[name].options.filterable]
-    python_fields = {
-        name: FieldResolver(
-            f.function, tuple(column.name for column in f.needs), f.returns, f.takes_now, tuple(f.expressions.items())
-        )
-        for name, f in definition.python_fields.items()
-    }
     return Declaration(
         entity=entity,
         description=" ".join((entity.__doc__ or "").split()),
@@ -138,7 +134,7 @@ def _declaration(
         annotations=fields,
         links={**dict(_own_links(entity, entities, customer)), **inverse},
         groups=definition.link_groups,
-        resolvers=python_fields | allowed_moves(entity),
+        resolvers=_python_fields(definition) | allowed_moves(entity),
         implements={TIMELINE.name: options["timeline"]} if "timeline" in options else {},
         lookups=tuple(entity.rules.lookups.values()),
         normal_forms={
@@ -156,6 +152,16 @@ def _declaration(
             if column.options.reveals is not None and not column.options.is_hidden
         },
     )
+
+
+def _python_fields(definition: EntityDefinition) -> dict[str, FieldResolver]:
+    """The fields that Python resolves, by name."""
+    return {
+        name: FieldResolver(
+            f.function, tuple(column.name for column in f.needs), f.returns, f.takes_now, tuple(f.expressions.items())
+        )
+        for name, f in definition.python_fields.items()
+    }
 
 
 def _fields(definition: EntityDefinition) -> dict[str, Any]:

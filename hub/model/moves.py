@@ -132,6 +132,7 @@ async def apply_move(
         states = {f"from_{column}": current, f"to_{column}": target, "reason": request.reason}
         stored = await insert_row(tx, writer, where.history, moved | states, now)
     await update_row(tx, writer, entity, row["id"], values, now, fields=(column,))
+    await entity.rules.changed(tx, entity, row["id"], now)
     return stored
 
 

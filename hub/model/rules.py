@@ -84,11 +84,17 @@ class Rules:
     reads_other_rows: bool = False  # whether one of resolve_missing does
     before_insert: list[Callable[[Connection, Sequence[ColumnValues]], Awaitable[None]]] = field(default_factory=list)
     after_write: list[Callable[[Connection, UUID, datetime], Awaitable[None]]] = field(default_factory=list)
+    after_change: list[Callable[[Connection, type[Any], UUID, datetime], Awaitable[None]]] = field(default_factory=list)
     alternate_keys: dict[str, AlternateKey] = field(default_factory=dict)
     references: dict[str, ReferenceLookup] = field(default_factory=dict)
     lookups: dict[str, Lookup] = field(default_factory=dict)
     guards: dict[tuple[str, str], Callable[[Write], None]] = field(default_factory=dict)
     movers: dict[tuple[str, str], Callable[[sa.FromClause], sa.ColumnElement[bool]]] = field(default_factory=dict)
+
+    async def changed(self, tx: Connection, entity: type[Any], key: UUID, now: datetime) -> None:
+        """Runs what follows from a change of a row."""
+        for rule in self.after_change:
+            await rule(tx, entity, key, now)
 
     async def require_permits(self, tx: Connection, key: UUID, write: Write) -> None:
         """Raises Forbidden for an update that a rule does not permit."""
@@ -197,6 +203,16 @@ def after_write(entity: type[Any]) -> Callable[[Rule], Rule]:
 
     def register(rule: Rule) -> Rule:
         entity.rules.after_write.append(rule)
+        return rule
+
+    return register
+
+
+def after_change(entity: type[Any]) -> Callable[[Rule], Rule]:
+    """Registers a rule that runs after a row was created, updated or moved: `async def rule(tx, entity, key, now)`."""
+
+    def register(rule: Rule) -> Rule:
+        entity.rules.after_change.append(rule)
         return rule
 
     return register
