@@ -23,11 +23,15 @@ from hub.model.subjects import subject_values
 from hub.model.workflows import ANY, MoveRule, Workflow
 from hub.viewer import ADMIN, Viewer
 
-# Since when the row is in its state, and who acts where no key does.
+# Since when the row is in its state, how much of that was working time by its last clock, and who acts where no key does.
 _SINCE = """
-select coalesce(
+select since, coalesce(nullif(current_setting('hub.actor', true), ''), 'hub') as actor,
+    extract(epoch from hub_working_time(
+        (select calendar_id from clocks where row_id = $1 order by started_at desc limit 1), since, $3
+    ))::bigint as worked
+from (select coalesce(
     (select max(moved_at) from moves where row_id = $1 and "column" = $2 and moved_at <= $3), $4
-) as since, coalesce(nullif(current_setting('hub.actor', true), ''), 'hub') as actor
+) as since) as entered
 """
 
 
@@ -157,7 +161,7 @@ async def _require_move(
         )
         raise Forbidden(message, argument=column, extensions=extensions)
     if target is current:
-        message = f"{column}: the {noun} is {current} already; name another {column}."
+        message = f"{column}: the {noun} is {current} already; {remedy}."
     else:
         message = f"{column}: {article(noun)} that is {current} does not become {target}; {remedy}."
     raise BadInput(message, code=where.code, argument=column, extensions=extensions)
@@ -220,7 +224,7 @@ async def _store_move(
         "moved_by_id": viewer.staff_id,
         "actor": before["actor"] if viewer.key_id is None else viewer.actor,
         "stayed": max(0, int((now - before["since"]).total_seconds())),
-        "worked": None,
+        "worked": before["worked"],
     }
     return await insert_row(tx, ADMIN, where.history, subject | values, now)
 

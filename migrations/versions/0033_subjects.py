@@ -132,7 +132,7 @@ def upgrade() -> None:
             "worked",
             sa.Integer(),
             nullable=True,
-            comment="Those of them that were working time, by the calendar of the row; empty without one.",
+            comment="Those of them that were working time, by the calendar of the row's last clock; empty without one.",
         ),
         sa.Column(
             "version",

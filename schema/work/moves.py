@@ -31,6 +31,6 @@ class Move(
     moved_by = to_one(Staff, "The member of staff who moved it; empty for a system.", optional=True, index=True)
     stayed: Column[int] = field("Seconds that the row was in the state before.", personal=PersonalData.BEHAVIOUR)
     worked: Column[int | None] = field(
-        "Those of them that were working time, by the calendar of the row; empty without one.",
+        "Those of them that were working time, by the calendar of the row's last clock; empty without one.",
         personal=PersonalData.BEHAVIOUR,
     )
