@@ -7,7 +7,7 @@ import typer
 
 from hub import settings as settings_module
 from hub.changefeed import audit_chain, audit_verification
-from hub.changefeed.audit_verification import Verification
+from hub.changefeed.audit_verification import ChainVerification
 from hub.db.pool import Pool
 from hub.errors import BadInput
 from hub.installation import run_with_settings
@@ -54,14 +54,14 @@ def verify(
         raise typer.Exit(1)
 
 
-async def _verify(configuration: Settings, pool: Pool, start: int | None, expected: bytes | None) -> Verification:
+async def _verify(configuration: Settings, pool: Pool, start: int | None, expected: bytes | None) -> ChainVerification:
     async with pool.connection() as connection:
         key = await audit_chain.load_audit_key(connection, configuration)
     async with pool.snapshot() as connection:
         return await audit_verification.verify(connection, key, start=start, expected=expected)
 
 
-def _summary(result: Verification) -> str:
+def _summary(result: ChainVerification) -> str:
     count = result.last - result.first + 1
     erased = f", {result.erased:,} of them with erased contents" if result.erased else ""
     entries = "entry is" if count == 1 else "entries are"

@@ -40,6 +40,8 @@ MODULES = (
     "work.me",
     "work.credentials",
     "work.verifications",
+    "work.claims",
+    "work.disclosures",
 )
 
 

@@ -18,7 +18,7 @@ DIGEST_BYTES = 32
 ERASED_MARK = "~"  # before the digest of an erased row's id
 
 
-class Verification(NamedTuple):
+class ChainVerification(NamedTuple):
     """The result: the first and last entry that were verified, the last digest, how many contents are erased.
 
     `fault` says what is wrong with the first bad entry, `number`; it is empty if nothing is."""
@@ -41,7 +41,7 @@ class _Fault(Exception):
 
 async def verify(
     connection: Connection, audit_key: bytes, *, start: int | None = None, expected: bytes | None = None
-) -> Verification:
+) -> ChainVerification:
     """Verifies the log from its beginning, or from the entry after `start`, whose stored digest is trusted then.
 
     `expected` is a digest that was printed before: the log must contain it. The caller's transaction must be a snapshot."""
@@ -77,8 +77,8 @@ class _Verifier:
         self._first = 1
         self.last = AuditHead(0, GENESIS)
 
-    def result(self, number: int | None = None, fault: str = "") -> Verification:
-        return Verification(self._first, self.last.number, self.last.digest, self._erased, number, fault)
+    def result(self, number: int | None = None, fault: str = "") -> ChainVerification:
+        return ChainVerification(self._first, self.last.number, self.last.digest, self._erased, number, fault)
 
     async def open(self, connection: Connection, start: int | None) -> None:
         """Finds where the log begins."""

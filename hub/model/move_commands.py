@@ -44,7 +44,13 @@ def move_commands(entities: Sequence[type[Entity]]) -> Iterator[Command]:
                 faults.append(f"{workflow.__name__}: reason=True needs history=True, which stores the reason")
             if faults:
                 raise TypeError("; ".join(faults))
-            yield _move_command(where)
+            if _client_moves(workflow):
+                yield _move_command(where)
+
+
+def _client_moves(workflow: type[Workflow]) -> bool:
+    """Whether clients move rows of the workflow; else commands of the domain do."""
+    return any(not step.by_hub for member in workflow for step in member.state.moves)
 
 
 def _move_command(where: WorkflowColumn) -> Command:
@@ -130,7 +136,8 @@ class _WorkflowMove:
 
 def allowed_moves(entity: type[Entity]) -> dict[str, FieldResolver]:
     """The fields that list the states which may follow: `allowedMoves`, or one per column where there are several."""
-    columns = {} if "moves_of" in entity.definition.options else entity.definition.workflow_columns
+    workflows = {} if "moves_of" in entity.definition.options else entity.definition.workflow_columns
+    columns = {column: workflow for column, workflow in workflows.items() if _client_moves(workflow)}
     names = {column: "allowed_moves" if len(columns) == 1 else f"allowed_{column}_moves" for column in columns}
     return {names[column]: _resolver(entity, column, workflow) for column, workflow in columns.items()}
 

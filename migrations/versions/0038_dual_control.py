@@ -322,9 +322,275 @@ def upgrade() -> None:
     )
     op.execute("select hub_capture('customers')")
     op.execute("select hub_follow_subject('customers', 'verifications')")
+    op.execute("select hub_follow_subject('verifications', 'clocks')")
+    op.execute("select hub_follow_subject('verifications', 'notifications')")
+    op.execute("select hub_follow_subject('credentials', 'notifications')")
+    op.create_table(
+        "disclosure_limits",
+        sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False, comment="Unique and permanent."),
+        sa.Column(
+            "type",
+            sa.Enum(
+                "GIFT_RECEIVED",
+                "GIFT_GIVEN",
+                "HOSPITALITY",
+                "OUTSIDE_INTEREST",
+                name="disclosuretype",
+                native_enum=False,
+                create_constraint=True,
+                length=32,
+            ),
+            nullable=False,
+            comment="The disclosures that it is about.",
+        ),
+        sa.Column(
+            "per_person", sa.Numeric(precision=18, scale=4), nullable=False, comment="Greatest value for each person."
+        ),
+        sa.Column("currency", sa.Text(), nullable=False, comment="ISO 4217 code of its currency."),
+        sa.Column(
+            "valid_from", sa.Date(), nullable=False, comment="First day on which it holds, until the next one does."
+        ),
+        sa.Column(
+            "version",
+            sa.Integer(),
+            server_default=sa.text("1"),
+            nullable=False,
+            comment="Counts the row's edits, from 1; an update may name the version that it is based on.",
+        ),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="Time of creation.",
+        ),
+        sa.Column(
+            "updated_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="Time of the last edit.",
+        ),
+        sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name=op.f("ck_disclosure_limits_currency_is_a_code")),
+        sa.CheckConstraint("per_person >= 0", name=op.f("ck_disclosure_limits_per_person_is_not_negative")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_disclosure_limits")),
+        sa.UniqueConstraint(
+            "type", "currency", "valid_from", name=op.f("uq_disclosure_limits_type_currency_valid_from")
+        ),
+        comment="Greatest value for each person that may be given, or received without being handed in, from a day on.",
+    )
+    op.execute("select hub_capture('disclosure_limits')")
+    op.create_index("ix_disclosure_limits_updated_at_id", "disclosure_limits", ["updated_at", "id"], unique=False)
+    op.create_index("ix_disclosure_limits_valid_from_id", "disclosure_limits", ["valid_from", "id"], unique=False)
+    op.create_table(
+        "claims",
+        sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False, comment="Unique and permanent."),
+        sa.Column("staff_id", sa.Uuid(), nullable=False, comment="The person who claims it."),
+        sa.Column("unit_id", sa.Uuid(), nullable=False, comment="The person's unit at that time."),
+        sa.Column(
+            "metric",
+            sa.Text(),
+            nullable=False,
+            comment="What is measured, in small words joined by dots: `deposits.new`.",
+        ),
+        sa.Column(
+            "amount",
+            sa.Numeric(precision=18, scale=4),
+            nullable=False,
+            comment="How much of it; its unit is the metric's.",
+        ),
+        sa.Column("occurred_on", sa.Date(), nullable=False, comment="Day on which it was achieved."),
+        sa.Column("note", sa.Text(), nullable=True, comment="Remark, in one line."),
+        sa.Column(
+            "counts",
+            sa.Boolean(),
+            sa.Computed("unverified = '{}'", persisted=True),
+            nullable=False,
+            comment="Whether another person has confirmed it.",
+        ),
+        sa.Column(
+            "unverified",
+            postgresql.ARRAY(sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Fields whose values another person must still confirm, or has refuted.",
+        ),
+        sa.Column(
+            "version",
+            sa.Integer(),
+            server_default=sa.text("1"),
+            nullable=False,
+            comment="Counts the row's edits, from 1; an update may name the version that it is based on.",
+        ),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="Time of creation.",
+        ),
+        sa.Column(
+            "updated_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="Time of the last edit.",
+        ),
+        sa.CheckConstraint("amount <> 0", name=op.f("ck_claims_amount_is_not_zero")),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_claims_staff_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["unit_id"], ["org_units.id"], name=op.f("fk_claims_unit_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_claims")),
+        comment="An achievement that a member of staff claims: it counts once another person confirms it.",
+    )
+    op.execute("select hub_capture('claims')")
+    op.create_index("ix_claims_created_at_id", "claims", ["created_at", "id"], unique=False)
+    op.create_index("ix_claims_occurred_on_id", "claims", ["occurred_on", "id"], unique=False)
+    op.create_index("ix_claims_staff_id_occurred_on_id", "claims", ["staff_id", "occurred_on", "id"], unique=False)
+    op.create_index("ix_claims_unit_id_occurred_on_id", "claims", ["unit_id", "occurred_on", "id"], unique=False)
+    op.create_index("ix_claims_updated_at_id", "claims", ["updated_at", "id"], unique=False)
+    op.create_table(
+        "disclosures",
+        sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False, comment="Unique and permanent."),
+        sa.Column("staff_id", sa.Uuid(), nullable=False, comment="The person who declares it."),
+        sa.Column("unit_id", sa.Uuid(), nullable=False, comment="The person's unit at that time."),
+        sa.Column("customer_id", sa.Uuid(), nullable=True, comment="The customer whom it has to do with."),
+        sa.Column(
+            "type",
+            sa.Enum(
+                "GIFT_RECEIVED",
+                "GIFT_GIVEN",
+                "HOSPITALITY",
+                "OUTSIDE_INTEREST",
+                name="disclosuretype",
+                native_enum=False,
+                create_constraint=True,
+                length=32,
+            ),
+            nullable=False,
+            comment="Type of the disclosure.",
+        ),
+        sa.Column(
+            "status",
+            sa.Enum(
+                "DECLARED",
+                "ORDERED",
+                "HANDED_IN",
+                "VIOLATION",
+                "CLEARED",
+                name="disclosurestatus",
+                native_enum=False,
+                create_constraint=True,
+                length=32,
+            ),
+            server_default=sa.text("'DECLARED'"),
+            nullable=False,
+            comment="What became of it.",
+        ),
+        sa.Column(
+            "counterparty",
+            sa.Text(),
+            nullable=False,
+            comment="Who gave it, received it or was entertained, in one line.",
+        ),
+        sa.Column("matter", sa.Text(), nullable=False, comment="The gift, the occasion or the interest, in one line."),
+        sa.Column(
+            "value", sa.Numeric(precision=18, scale=4), nullable=False, comment="Its value, for all persons together."
+        ),
+        sa.Column("currency", sa.Text(), nullable=False, comment="ISO 4217 code of the value's currency."),
+        sa.Column("persons", sa.Integer(), nullable=True, comment="How many persons shared it; hospitality says so."),
+        sa.Column(
+            "per_person",
+            sa.Numeric(precision=18, scale=4),
+            sa.Computed("round(value / persons, 4)", persisted=True),
+            nullable=True,
+            comment="The value for each person, rounded to four decimals.",
+        ),
+        sa.Column("occurred_on", sa.Date(), nullable=False, comment="Day on which it happened."),
+        sa.Column("declared_at", sa.DateTime(timezone=True), nullable=False, comment="Time of the declaration."),
+        sa.Column(
+            "hand_in_due_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="Time until which it must be handed in; empty if it need not be, or no policy says by when.",
+        ),
+        sa.Column("lapses_at", sa.DateTime(timezone=True), nullable=True, comment="First moment after that time."),
+        sa.Column(
+            "handed_in_at", sa.DateTime(timezone=True), nullable=True, comment="Time when the person handed it in."
+        ),
+        sa.Column(
+            "version",
+            sa.Integer(),
+            server_default=sa.text("1"),
+            nullable=False,
+            comment="Counts the row's edits, from 1; an update may name the version that it is based on.",
+        ),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="Time of creation.",
+        ),
+        sa.Column(
+            "updated_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="Time of the last edit.",
+        ),
+        sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name=op.f("ck_disclosures_currency_is_a_code")),
+        sa.CheckConstraint("persons > 0", name=op.f("ck_disclosures_persons_are_counted")),
+        sa.CheckConstraint("value >= 0", name=op.f("ck_disclosures_value_is_not_negative")),
+        sa.ForeignKeyConstraint(
+            ["customer_id"], ["customers.id"], name=op.f("fk_disclosures_customer_id"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_disclosures_staff_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["unit_id"], ["org_units.id"], name=op.f("fk_disclosures_unit_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_disclosures")),
+        comment="Something that a member of staff received, gave or has, and must declare.",
+    )
+    op.execute("select hub_capture('disclosures')")
+    op.create_index("ix_disclosures_declared_at_id", "disclosures", ["declared_at", "id"], unique=False)
+    op.create_index(
+        "ix_disclosures_lapses_at",
+        "disclosures",
+        ["lapses_at"],
+        unique=False,
+        postgresql_where=sa.text("status in ('DECLARED', 'ORDERED') and lapses_at is not null"),
+    )
+    op.create_index(
+        "ix_disclosures_staff_id_declared_at_id", "disclosures", ["staff_id", "declared_at", "id"], unique=False
+    )
+    op.create_index(
+        "ix_disclosures_unit_id_declared_at_id", "disclosures", ["unit_id", "declared_at", "id"], unique=False
+    )
+    op.create_index("ix_disclosures_updated_at_id", "disclosures", ["updated_at", "id"], unique=False)
+    op.execute("select hub_follow_subject('disclosures', 'clocks')")
+    op.execute("select hub_follow_subject('disclosures', 'notifications')")
+    op.execute("select hub_follow_subject('disclosures', 'moves')")
+    op.execute("select hub_follow_subject('claims', 'verifications')")
 
 
 def downgrade() -> None:
+    op.drop_index("ix_disclosures_updated_at_id", table_name="disclosures")
+    op.drop_index("ix_disclosures_unit_id_declared_at_id", table_name="disclosures")
+    op.drop_index("ix_disclosures_staff_id_declared_at_id", table_name="disclosures")
+    op.drop_index(
+        "ix_disclosures_lapses_at",
+        table_name="disclosures",
+        postgresql_where=sa.text("status in ('DECLARED', 'ORDERED') and lapses_at is not null"),
+    )
+    op.drop_index("ix_disclosures_declared_at_id", table_name="disclosures")
+    op.drop_table("disclosures")
+    op.drop_index("ix_claims_updated_at_id", table_name="claims")
+    op.drop_index("ix_claims_unit_id_occurred_on_id", table_name="claims")
+    op.drop_index("ix_claims_staff_id_occurred_on_id", table_name="claims")
+    op.drop_index("ix_claims_occurred_on_id", table_name="claims")
+    op.drop_index("ix_claims_created_at_id", table_name="claims")
+    op.drop_table("claims")
+    op.drop_index("ix_disclosure_limits_valid_from_id", table_name="disclosure_limits")
+    op.drop_index("ix_disclosure_limits_updated_at_id", table_name="disclosure_limits")
+    op.drop_table("disclosure_limits")
     op.drop_column("customers", "unverified")
     op.drop_column("customers", "annual_revenue_currency")
     op.drop_column("customers", "annual_revenue")

@@ -32,6 +32,7 @@ class Credential(
     operations=(),
     order="-valid_from",
     sortable=("updated_at",),
+    subject_of=("Notification",),
     checks={
         "valid_until_comes_later": "valid_until > valid_from",
         "ended_at_is_within_the_term": "ended_at >= valid_from and ended_at <= coalesce(valid_until, ended_at)",

@@ -32,6 +32,7 @@ class Verification(
     operations=(),
     order="-claimed_at",
     sortable=("updated_at",),
+    subject_of=("Clock", "Notification"),
     checks={
         "verified_at_stands_beside_the_person": "(verified_at is null) = (verified_by_id is null)",
         "status_has_a_person": "(status in ('CONFIRMED', 'REFUTED')) = (verified_by_id is not null)",

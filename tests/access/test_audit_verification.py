@@ -12,7 +12,7 @@ from command_line import RunCommand
 from conftest import CreateDatabase
 
 from hub.changefeed import audit_chain
-from hub.changefeed.audit_verification import Verification
+from hub.changefeed.audit_verification import ChainVerification
 from hub.changefeed.sequencer import Sequencer
 from hub.db.pool import Connection, Pool
 from hub.settings import Settings
@@ -54,7 +54,7 @@ async def connection(dsn: str) -> AsyncIterator[Connection]:
 
 async def test_an_untouched_log_verifies(connection: Connection) -> None:
     digest = await connection.fetchval("select digest from audit_head")
-    assert await verify(connection) == Verification(1, ENTRIES, digest, 0)
+    assert await verify(connection) == ChainVerification(1, ENTRIES, digest, 0)
     assert (await verify(connection, start=5)).first == 6
 
 

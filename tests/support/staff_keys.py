@@ -21,6 +21,7 @@ select 'LINHAI', 'Linhai', 'BRANCH', 'BANK.LINHAI', id from org_units where code
 insert into org_units (code, name, kind, path, parent_id)
 select 'JUNAN', 'Junan', 'BRANCH', 'BANK.JUNAN', id from org_units where code = 'BANK';
 """
+APPOINT = "mutation ($input: JobRoleUpsertInput!) { jobRoleUpsert(input: $input) { jobRole { id } } }"
 ADVANCE = "mutation ($to: DateTime!) { testClockAdvance(input: {to: $to}) { now } }"
 
 
@@ -57,6 +58,11 @@ class Organisation:
         """Another key: of a person or of none, bound to a unit or to nothing."""
         new_key = api_keys.NewKey(name="work", role=role, unit_id=unit_id, staff_id=staff_id)
         return await api_keys.create(self.connection, ADMIN, new_key, now=START)
+
+    async def appoint(self, person: StaffKey, role: str = "HEAD") -> None:
+        """Gives the person a role of its unit from now on."""
+        columns = {"staffId": person.staff_id, "unitId": person.unit_id, "role": role}
+        await self.client.query(APPOINT, {"input": columns})
 
     async def advance(self, moment: str) -> None:
         """Moves the test clock on to a moment."""

@@ -182,15 +182,17 @@ NOTIFICATIONS = """query ($staff: ID!) { notifications(filter: {staff: {id: {eq:
 
 async def test_the_end_is_announced_thirty_days_before_and_then_it_no_longer_counts(bank: Organisation) -> None:
     manager, person = await bank.hire("Shen"), await bank.hire("Han", role="agent")
-    await bank.connection.execute("update staff set reports_to_id = $1 where id = $2", manager.uuid, person.uuid)
+    await bank.appoint(manager)
     await _grant(bank, manager, person, limit="9", currency="CNY", validUntil="2026-05-01T00:00:00Z")
     await _grant(bank, manager, person, code="SEAL", validUntil="2026-05-01T00:00:00Z")
     await _grant(bank, manager, person, code="SEAL", validFrom="2026-05-01T00:00:00Z")  # goes on: no announcement
     ended = await _grant(bank, manager, person, code="OLD", validUntil="2026-04-30T00:00:00Z")
     await bank.client.query(END, {"id": ended["id"], "reason": "Not needed."}, key=manager.key)
 
-    async def texts(of: StaffKey) -> list[tuple[str, str, str]]:
-        nodes = (await bank.client.query(NOTIFICATIONS, {"staff": of.staff_id}, key=of.key))["notifications"]["nodes"]
+    async def texts(reader: StaffKey) -> list[tuple[str, str, str]]:
+        nodes = (await bank.client.query(NOTIFICATIONS, {"staff": reader.staff_id}, key=reader.key))["notifications"][
+            "nodes"
+        ]
         return [(node["type"], node["text"], node["notifiedAt"]) for node in nodes]
 
     await bank.advance("2026-03-31T23:59:59Z")

@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from hub.db.pool import Connection
+from hub.domain.work.job_roles import head_of
 from hub.domain.work.notifications import notify
 from hub.errors import BadInput, Forbidden
 from hub.model import rows
@@ -50,7 +51,7 @@ select exists (
 """
 
 
-_PERSON = "select name, unit_id, reports_to_id from staff where id = $1"
+_PERSON = "select name, unit_id from staff where id = $1"
 
 
 class CredentialGrantPayload(NamedTuple):
@@ -197,8 +198,9 @@ async def announce_expiry(tx: Connection, key: UUID, now: datetime) -> None:
     end = f"ends at {ends_at:%Y-%m-%d %H:%M} UTC"
     words = {"type": NotificationType.EXPIRY, "now": moment}
     await notify(tx, subject, staff_ids=[stored["staff_id"]], text=f"Your {name} {end}.", **words)
-    if person["reports_to_id"] is not None:
-        await notify(tx, subject, staff_ids=[person["reports_to_id"]], text=f"{person['name']}: {name} {end}.", **words)
+    superior = await head_of(tx, person["unit_id"], now=moment, besides=stored["staff_id"])
+    if superior is not None:
+        await notify(tx, subject, staff_ids=[superior], text=f"{person['name']}: {name} {end}.", **words)
 
 
 def _require_another_person(viewer: Viewer, staff_id: UUID, argument: str = "staff_id") -> None:

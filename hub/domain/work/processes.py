@@ -5,12 +5,10 @@ from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-import orjson
-
 from hub.db.pool import Connection
 from hub.domain.work.process_definitions import ProcessStepInput, check_steps
 from hub.errors import BadInput, NotFound
-from hub.model import rows, stored_filters, validators
+from hub.model import exact_json, rows, stored_filters, validators
 from hub.model.code_patterns import parse_pattern
 from hub.model.commands import command
 from hub.model.entity import Entity, declared_entities
@@ -163,7 +161,7 @@ def _comparable(row: Mapping[str, Any]) -> dict[str, Any]:
     """A step's columns, so that a stored row equals one that would be stored."""
     values = {name: row[name] for name in STEP_COLUMNS}
     if isinstance(values["exit_criteria"], str):
-        values["exit_criteria"] = orjson.loads(values["exit_criteria"])
+        values["exit_criteria"] = exact_json.loads(values["exit_criteria"])
     return values
 
 

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.domain.work.acting import acting_person
+from hub.domain.work.clocks import start_clock, stop_clock, void_clock
+from hub.domain.work.job_roles import SINGLE_ROLES
 from hub.errors import BadInput, Forbidden
 from hub.model import dual_control, exact_json, rows, scopes
 from hub.model.commands import command
@@ -20,7 +22,7 @@ from hub.model.definition import UNVERIFIED, snake_case
 from hub.model.entity import Entity, declared_entities
 from hub.model.scopes import Audience
 from hub.model.statements import compile_statement
-from hub.model.subjects import subject_values
+from hub.model.subjects import inside_values, subject_values
 from hub.model.writer import writer_of
 from hub.rights import Verb
 from hub.schema.work.verifications import Verification, VerificationStatus
@@ -28,9 +30,21 @@ from hub.text_case import camel_case
 from hub.viewer import ADMIN, Viewer
 
 _PENDING = "select columns from verifications where row_id = $1 and status = 'PENDING' and columns && $2"
+_PENDING_OF_ROW = "select id from verifications where row_id = $1 and status = 'PENDING' order by id"
 _LOCK_PENDING = """
 select id, columns, claimed_by_id, claimed_at, claimed_with, evidence::text as evidence from verifications
 where row_id = $1 and status = 'PENDING' and columns && $2 order by id for update
+"""
+CLOCK = "VERIFY"  # the promise that somebody looks at a claim
+# Whether the claimant ($1) has now the post that the other person ($2) had last: of such, one person at a time has each.
+_HOLDS_POST = """
+select exists (
+    select from job_roles as held where held.staff_id = $1 and held.from_at <= $3 and (held.to_at is null or held.to_at > $3)
+    and (held.role, held.unit_id, held.team_id) is not distinct from (
+        select row(last.role, last.unit_id, last.team_id) from job_roles as last
+        where last.staff_id = $2 and last.role = any($4) and last.from_at <= $3 order by last.from_at desc limit 1
+    )
+)
 """
 _SUBJECT = "select entity, row_id from verifications where id = $1"
 
@@ -65,13 +79,14 @@ class VerificationRecorder:
         self, tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, names: Collection[str], now: datetime
     ) -> None:
         """Stores the viewer's claim. Of claims that become stale, the other fields are claimed anew by who claimed them."""
-        subject = await _inside_values(tx, entity, key)
+        subject = inside_values(await subject_values(tx, entity, key))
         columns = ", ".join(("id", "version", *entity.definition.verified_columns))
         row = await tx.fetchrow(f"select {columns} from {entity.table.name} where id = $1", key)
         assert row is not None  # it has just been written
         subject["row_version"] = row["version"]
         for claim in await tx.fetch(_LOCK_PENDING, key, list(names)):
             await _set(tx, claim["id"], {"status": VerificationStatus.STALE}, now)
+            await void_clock(tx, Verification, claim["id"], CLOCK, now)
             others = [name for name in claim["columns"] if name not in names]
             if others:
                 copied = {name: claim[name] for name in ("claimed_by_id", "claimed_at", "claimed_with")}
@@ -152,10 +167,13 @@ async def set_evidence(
     return VerificationEvidencePayload(id)
 
 
-async def _inside_values(tx: Connection, entity: type[Entity], key: UUID) -> dict[str, Any]:
-    """The columns of a verification about a row: a customer does not see what is said about it."""
-    subject = await subject_values(tx, entity, key)
-    return subject | ({"audience": Audience.INSIDE} if subject["audience"] == Audience.CUSTOMER else {})
+async def set_pending_evidence(tx: Connection, key: UUID, evidence: dict[str, Any] | None, now: datetime) -> None:
+    """Adds the claimant's proof to the claims of a row that has just been written; None for none."""
+    if evidence is None:
+        return
+    checked = writer_of(Verification).canonical({"evidence": evidence})
+    for claim in await tx.fetch(_PENDING_OF_ROW, key):
+        await _set(tx, claim["id"], checked, now)
 
 
 def _values(row: asyncpg.Record, names: Collection[str]) -> dict[str, Any]:
@@ -165,7 +183,9 @@ def _values(row: asyncpg.Record, names: Collection[str]) -> dict[str, Any]:
 
 
 async def _insert(tx: Connection, values: dict[str, Any], now: datetime) -> None:
-    await rows.insert_row(tx, ADMIN, Verification, values, now)
+    """Stores a claim; its clock runs if a policy matches it."""
+    key = await rows.insert_row(tx, ADMIN, Verification, values, now)
+    await start_clock(tx, await subject_values(tx, Verification, key), CLOCK, now=now)
 
 
 async def _set(tx: Connection, key: UUID, values: dict[str, Any], now: datetime) -> None:
@@ -191,9 +211,11 @@ async def _decide(
     _require_pending(stored)
     if stored["digest"] != _values(subject, stored["columns"])["digest"]:  # SQL beside the hub changed them
         await _set(tx, key, {"status": VerificationStatus.STALE}, now)
+        await void_clock(tx, Verification, key, CLOCK, now)
         return
     decided = {"status": status, "verified_by_id": person, "verified_at": now, "note": note}
     await _set(tx, key, decided, now)
+    await stop_clock(tx, Verification, key, CLOCK, now)
     if status is VerificationStatus.CONFIRMED:
         waiting = [name for name in subject[UNVERIFIED] if name not in stored["columns"]]
         await rows.update_row(tx, ADMIN, entity, subject["id"], {UNVERIFIED: waiting}, now)
@@ -251,5 +273,7 @@ async def _require_other_person(
         fault = "these values were written with the same key"
     elif stored["audience"] == Audience.PERSON and stored["staff_id"] == person:
         fault = "the row is about the same person"
+    elif await tx.fetchval(_HOLDS_POST, stored["claimed_by_id"], person, now, sorted(SINGLE_ROLES)):
+        fault = "the person who wrote these values has your post now"
     if fault is not None:
         raise Forbidden(f"id: {fault}; let another one confirm them.", code="DUAL_CONTROL", argument="id")

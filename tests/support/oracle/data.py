@@ -142,7 +142,7 @@ class Dataset:
 # What is about a customer and not for it, by the type's name: a column and the value that says so.
 INTERNAL_MARKS = {"Interaction": ("direction", "INTERNAL")}
 # What a customer's own viewer does not know of a type that it knows.
-INSIDE_FIELDS = {"Customer": {"attributes", "owner", "tier"}}
+INSIDE_FIELDS = {"Customer": {"annualRevenue", "annualRevenueCurrency", "attributes", "owner", "tier", "unverified"}}
 
 
 def sees_subject(record: DataRecord, viewer: Viewer, units: Collection[UUID], people: Collection[UUID]) -> bool:

@@ -65,6 +65,15 @@ def _organisation(builder: EdgeRowBuilder, existing: ExistingKeys) -> tuple[list
     return keys, staff
 
 
+def _annual_revenue(builder: EdgeRowBuilder) -> EdgeRowValues:
+    currency = builder.maybe(CURRENCIES)
+    return {
+        "annual_revenue": None if currency is None else builder.amount(10**10),
+        "annual_revenue_currency": currency,
+        "unverified": [] if currency is None else builder.pick(([], ["annualRevenue", "annualRevenueCurrency"])),
+    }
+
+
 def _customer(builder: EdgeRowBuilder, number: int, units: Sequence[UUID], staff: Sequence[UUID]) -> UUID:
     customer = builder.add(
         customers.Customer,
@@ -78,6 +87,7 @@ def _customer(builder: EdgeRowBuilder, number: int, units: Sequence[UUID], staff
         country=builder.maybe(("DE", "DE", "JP", "ES", "XK")),
         language=builder.maybe(("de", "ja", "zh-Hant")),
         currency=builder.maybe(CURRENCIES),
+        **_annual_revenue(builder),
         attributes=json.dumps(builder.pick(ATTRIBUTES), ensure_ascii=False),
     )
     key: UUID = customer["id"]

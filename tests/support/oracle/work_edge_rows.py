@@ -33,9 +33,9 @@ def add_work_rows(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequenc
         )
     add_subject_rows(builder, units, staff)
     _notifications(builder, units, staff)
-    add_task_rows(builder, units, staff)
+    add_dual_control_rows(builder, units, staff)
     add_sla_rows(builder, units, staff)
-    add_dual_control_rows(builder, staff)
+    add_task_rows(builder, units, staff)
     _processes(builder, units)
     add_work_items(builder, units, staff)
 
