@@ -165,8 +165,8 @@ def expected_records() -> list[str]:
     lines: list[str] = []
     public = [code for code, _, _, name in STEPS if name]
 
-    def note(type_: str, node: dict[str, Any], operation: str = "CREATE") -> None:
-        lines.append(f"{operation} {type_} {orjson.dumps(node).decode()}")
+    def note(type_name: str, node: dict[str, Any], operation: str = "CREATE") -> None:
+        lines.append(f"{operation} {type_name} {orjson.dumps(node).decode()}")
 
     def assigned(code: str, whose: str) -> None:
         names = COMMITTEE if whose == "COMMITTEE" else (DECIDERS.get(whose, "ana"),)
