@@ -190,9 +190,7 @@ async def test_a_gift_is_handed_in_in_time_or_is_a_violation(bank: Organisation)
     handed = (await bank.client.query(HAND_IN, {"id": pen["id"]}, key=agent.key))["disclosureHandIn"]["disclosure"]
     assert handed == {"status": "HANDED_IN", "handedInAt": due}
     await bank.advance("2026-03-05T00:00:00Z")
-    shown = [
-        (await bank.client.query(SHOW, {"id": key["id"]}, key=agent.key))["disclosure"] for key in (watch, pen)
-    ]
+    shown = [(await bank.client.query(SHOW, {"id": key["id"]}, key=agent.key))["disclosure"] for key in (watch, pen)]
     assert [(row["status"], row["clocks"]["nodes"]) for row in shown] == [
         ("VIOLATION", [{"name": "HAND_IN", "status": "MISSED", "dueAt": due}]),
         ("HANDED_IN", [{"name": "HAND_IN", "status": "MET", "dueAt": due}]),

@@ -190,7 +190,9 @@ async def test_the_end_is_announced_thirty_days_before_and_then_it_no_longer_cou
     await bank.client.query(END, {"id": ended["id"], "reason": "Not needed."}, key=manager.key)
 
     async def texts(reader: StaffKey) -> list[tuple[str, str, str]]:
-        nodes = (await bank.client.query(NOTIFICATIONS, {"staff": reader.staff_id}, key=reader.key))["notifications"]["nodes"]
+        nodes = (await bank.client.query(NOTIFICATIONS, {"staff": reader.staff_id}, key=reader.key))["notifications"][
+            "nodes"
+        ]
         return [(node["type"], node["text"], node["notifiedAt"]) for node in nodes]
 
     await bank.advance("2026-03-31T23:59:59Z")
