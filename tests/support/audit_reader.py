@@ -10,7 +10,7 @@ from change_workload import wait_until
 from writer_client import HubClient
 
 from hub.changefeed import audit_chain, audit_verification
-from hub.changefeed.audit_verification import Verification
+from hub.changefeed.audit_verification import ChainVerification
 from hub.db import audit_log
 from hub.db.pool import Connection
 from hub.settings import Settings
@@ -64,14 +64,14 @@ async def wait_for_entry(hub_client: HubClient, **conditions: Any) -> Any:
     return {**entry, "targets": sorted(targets, key=lambda target: target[:2])}
 
 
-async def verify(connection: Connection, **options: Any) -> Verification:
+async def verify(connection: Connection, **options: Any) -> ChainVerification:
     """Verifies the log on this connection, whatever it has not committed."""
     return await audit_verification.verify(
         connection, await audit_chain.load_audit_key(connection, Settings()), **options
     )
 
 
-async def verify_at(dsn: str) -> Verification:
+async def verify_at(dsn: str) -> ChainVerification:
     """Verifies the log of a database once everything in it is chained."""
     connection = await asyncpg.connect(dsn)
     try:
