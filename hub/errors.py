@@ -97,6 +97,9 @@ CODES: dict[str, str] = {
     "REPORT_LIMIT": "The report's answer is too large, it has too many subjects, or the key has too many reports.",
     "REPORT_FACTS_MISSING": "The facts of the report are not read yet, or could not be read; `fault` says why.",
     # processes
+    "CRITERIA_UNMET": "The row is not yet as the step's exit criteria demand.",
+    "RETURN_LIMIT": "The item is in the last round of its process, so that nothing goes back.",
+    "DEPENDENCY_CYCLE": "Items would wait for one another in a circle.",
     "PROCESS_INVALID": "The process cannot be described this way: a step contradicts itself, or leads nowhere.",
     # people and their work
     "OVERLAP": "Another row of this sort counts at that time, and only one may.",

@@ -26,6 +26,7 @@ MODULES = (
     "work.calendars",
     "work.code_rules",
     "work.processes",
+    "work.work_items",
     "work.sla_policies",
     "work.clocks",
     "work.notifications",

@@ -1,5 +1,6 @@
 """The vocabulary of declarations: everything that a file in schema/ imports. See EntityOptions, field and to_one."""
 
+from hub.model.clock_rules import ClockRule
 from hub.model.columns import DescribedEnum
 from hub.model.declarations import TIMELINE
 from hub.model.definition import current_by, unique
@@ -35,6 +36,9 @@ from hub.model.ownership import (
     unit_itself,
     unit_or_person,
     unit_owned,
+    work_item,
+    work_item_part,
+    work_step,
 )
 from hub.model.personal import PersonalData
 from hub.model.root_groups import RootGroup, root_group, viewer_list, viewer_object, viewer_row, viewer_value
@@ -49,6 +53,7 @@ __all__ = [
     "TIMELINE",
     "WITHIN_CUSTOMER",
     "WITHIN_VISIBLE",
+    "ClockRule",
     "Column",
     "DescribedEnum",
     "Entity",
@@ -96,4 +101,7 @@ __all__ = [
     "viewer_object",
     "viewer_row",
     "viewer_value",
+    "work_item",
+    "work_item_part",
+    "work_step",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.model import dual_control
+from hub.model.clock_rules import clock_rule_faults
 from hub.model.declarations import (
     TIMELINE,
     AscDesc,
@@ -20,6 +21,7 @@ from hub.model.declarations import (
     ToOne,
     UnionLink,
 )
+from hub.model.definition import EntityDefinition
 from hub.model.entity import Entity, entity_of
 from hub.model.fields import Reveals
 from hub.model.move_commands import allowed_moves
@@ -97,31 +99,23 @@ def _faults(entity: type[Entity]) -> Iterator[str]:
         target = column.options.filter_entity
         if isinstance(target, str) and target not in entity.definition.columns:
             yield f"{entity.__name__}.{name} holds filters of the type in {target}, which is no column of it"
+    yield from clock_rule_faults(entity)
     for column_name, workflow in entity.definition.workflow_columns.items():
         for state in {target for member in workflow for target, move in member.moves().items() if move.guarded}:
             if (column_name, state.value) not in entity.rules.guards:
                 yield f"{entity.__name__}.{column_name}: moves to {state} are guarded, but no rule guards them"
+        for name in workflow.mover_names():
+            if (column_name, name) not in entity.rules.movers:
+                yield f"{entity.__name__}.{column_name}: moves are for the {name} only, but no rule says who that is"
 
 
 def _declaration(
     entity: type[Entity], entities: Sequence[type[Entity]], customer: type[Entity], inverse: Mapping[str, AnyLink]
 ) -> Declaration:
     definition, options = entity.definition, entity.definition.options
-    fields = {n: a for n, a in definition.annotations.items() if not definition.columns[n].options.is_hidden}
-    hidden = [name for name in fields if not definition.columns[name].options.filterable]
-    if definition.ownership.carries_key:
-        fields["owner"] = str
-    if definition.subjects:
-        optional = any(subject.optional for subject in definition.subjects.values())
-        fields["entity"] = str | None if optional else str
-    if definition.ownership.carries_subject:
-        fields["audience"] = Audience
-    python_fields = {
-        name: FieldResolver(
-            f.function, tuple(column.name for column in f.needs), f.returns, f.takes_now, tuple(f.expressions.items())
-        )
-        for name, f in definition.python_fields.items()
-    }
+    fields = _fields(definition)
+    columns = definition.columns
+    hidden = [name for name in fields if name in columns and not columns[name].options.filterable]
     return Declaration(
         entity=entity,
         description=" ".join((entity.__doc__ or "").split()),
@@ -140,7 +134,7 @@ def _declaration(
         annotations=fields,
         links={**dict(_own_links(entity, entities, customer)), **inverse},
         groups=definition.link_groups,
-        resolvers=python_fields | allowed_moves(entity),
+        resolvers=_python_fields(definition) | allowed_moves(entity),
         implements={TIMELINE.name: options["timeline"]} if "timeline" in options else {},
         lookups=tuple(entity.rules.lookups.values()),
         normal_forms={
@@ -161,6 +155,29 @@ def _revealing(entity: type[Entity]) -> Iterator[tuple[str, Reveals]]:
     for name, column in entity.definition.columns.items():
         if column.options.reveals is not None and not column.options.is_hidden:
             yield name, column.options.reveals
+
+
+def _python_fields(definition: EntityDefinition) -> dict[str, FieldResolver]:
+    """The fields that Python resolves, by name."""
+    return {
+        name: FieldResolver(
+            f.function, tuple(column.name for column in f.needs), f.returns, f.takes_now, tuple(f.expressions.items())
+        )
+        for name, f in definition.python_fields.items()
+    }
+
+
+def _fields(definition: EntityDefinition) -> dict[str, Any]:
+    """The annotations of the columns that are fields, with those that ownership brings."""
+    fields = {n: a for n, a in definition.annotations.items() if not definition.columns[n].options.is_hidden}
+    if definition.ownership.carries_key:
+        fields["owner"] = str
+    if definition.subjects:
+        optional = any(subject.optional for subject in definition.subjects.values())
+        fields["entity"] = str | None if optional else str
+    if definition.ownership.carries_subject:
+        fields["audience"] = Audience
+    return fields
 
 
 def _own_links(

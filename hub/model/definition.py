@@ -10,6 +10,7 @@ from typing import Any, Literal, Required, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 
+from hub.model.clock_rules import ClockRule
 from hub.model.declarations import LinkGroup
 from hub.model.fields import UNSET, Column, FieldOptions, UniqueRange, split_optional
 from hub.model.lasting import Exclusion
@@ -88,6 +89,7 @@ class EntityOptions(TypedDict, total=False):
     lasting: Sequence[Exclusion]  # rows hold from `from_at` until `to_at`; no two that a never_two names at one moment
     me: str  # the viewer's attribute that filters by id may name as "ME"
     # The workflow column of another entity, whose moves the rows are; ANY for all workflows that have no such entity.
+    clocks: Sequence[ClockRule]  # clocks that the row's state starts, pauses and stops
     moves_of: "sa.Column[Any] | AnyState"
     subject_of: Sequence[str]  # names of the entities whose rows may be about a row of this one: see any_of
     amounts_in: str  # the column of the currency of the entity's amounts; `currency` when left out

@@ -3,20 +3,26 @@
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache, partial
 from typing import Annotated, Any, NamedTuple, cast
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from hub.db.pool import Connection
 from hub.errors import Forbidden
+from hub.model import scopes
 from hub.model.commands import Command
 from hub.model.declarations import FieldResolver
 from hub.model.definition import snake_case
 from hub.model.entity import Entity
 from hub.model.moves import MoveRequest, WorkflowColumn, apply_move, article, possible_moves, workflow_column
 from hub.model.rows import lock_row
+from hub.model.scopes import RowPredicate
 from hub.model.validators import check_values, single_line
 from hub.model.workflows import Workflow, faults_of
-from hub.rights import Verb
+from hub.rights import Rights, Verb
+from hub.text_case import camel_case
 from hub.viewer import Viewer
 
 MoveFunction = Callable[..., Any]
@@ -49,10 +55,19 @@ def _client_moves(workflow: type[Workflow]) -> bool:
 
 def _move_command(where: WorkflowColumn) -> Command:
     definition = where.entity.definition
-    title = where.column.replace("_", " ").title().replace(" ", "")
-    name = definition.name[0].lower() + definition.name[1:]
+    title = _title(where.column)
     function = _WorkflowMove(where).function(f"{definition.name}{title}MovePayload")
-    return Command(f"{name}{title}Move", function, f"{definition.plural}{title}Move", secret=False)
+    return Command(_command_name(where.entity, where.column), function, f"{definition.plural}{title}Move", secret=False)
+
+
+def _title(column: str) -> str:
+    return column.replace("_", " ").title().replace(" ", "")
+
+
+def _command_name(entity: type[Entity], column: str) -> str:
+    """`orderStatusMove`."""
+    name = entity.definition.name
+    return f"{name[0].lower()}{name[1:]}{_title(column)}Move"
 
 
 class _WorkflowMove:
@@ -104,9 +119,7 @@ class _WorkflowMove:
     ) -> UUID | None:
         where = self._where
         entity, column = where.entity, where.column
-        entity.require(viewer, "update")
-        if not viewer.may_write(entity.__name__, Verb.UPDATE, column):
-            raise Forbidden(f"{column}: this key may not move it; use a key that may.", argument=column)
+        _require_mover(viewer, entity, column)
         arguments = check_values(arguments, {"reason": single_line})
         row = await lock_row(tx, viewer, entity, key, "id")
         target = where.workflow(arguments[column])
@@ -126,19 +139,63 @@ def allowed_moves(entity: type[Entity]) -> dict[str, FieldResolver]:
     workflows = {} if "moves_of" in entity.definition.options else entity.definition.workflow_columns
     columns = {column: workflow for column, workflow in workflows.items() if _client_moves(workflow)}
     names = {column: "allowed_moves" if len(columns) == 1 else f"allowed_{column}_moves" for column in columns}
-    return {names[column]: _resolver(column, workflow) for column, workflow in columns.items()}
+    return {names[column]: _resolver(entity, column, workflow) for column, workflow in columns.items()}
 
 
-def _resolver(column: str, workflow: type[Workflow]) -> FieldResolver:
-    def resolve(self: object, **state: str) -> list[str]:
-        return [target.value for target in possible_moves(workflow(state[column]))]
+def _resolver(entity: type[Entity], column: str, workflow: type[Workflow]) -> FieldResolver:
+    command = _command_name(entity, column)
 
-    resolve.__doc__ = f"The values of `{column}` that a move may lead to now, in the order of the workflow."
-    parameters = [
-        inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
-        inspect.Parameter(column, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=str),
-    ]
+    def resolve(self: object, *, viewer: Viewer, may_write: bool = True, **values: Any) -> list[str]:
+        if not _may_move(viewer.running(command), entity, column, may_write_row=may_write):
+            return []
+        moves = possible_moves(workflow(values[column])).items()
+        return [target.value for target, step in moves if step.only is None or values[f"only_{step.only}"]]
+
+    resolve.__doc__ = f"The values of `{column}` that this key may move the row to now, in the order of the workflow."
+    conditions: dict[str, Callable[..., Any]] = {"may_write": partial(_may_write_row, entity, column)}
+    for name in workflow.mover_names():
+        conditions[f"only_{name}"] = partial(_is_only, entity, column, name)
+    self_ = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    injected = {column: str, "viewer": Viewer, **dict.fromkeys(conditions, bool)}
+    parameters = (inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, annotation=t) for n, t in injected.items())
     annotation = f"list[{workflow.__name__}]"
-    cast(Any, resolve).__signature__ = inspect.Signature(parameters, return_annotation=annotation)
-    resolve.__annotations__ = {column: str, "return": annotation}
-    return FieldResolver(resolve, (column,), None)
+    cast(Any, resolve).__signature__ = inspect.Signature([self_, *parameters], return_annotation=annotation)
+    resolve.__annotations__ = {**injected, "return": annotation}
+    return FieldResolver(resolve, (column,), None, takes_viewer=True, conditions=tuple(conditions.items()))
+
+
+def _may_write_row(entity: type[Entity], column: str, row: sa.FromClause, rights: Rights) -> RowPredicate | None:
+    """The condition of rows in which the viewer's roles let it write the column; None for all rows that it sees."""
+    rules = rights.granting(entity.__name__, Verb.UPDATE)
+    if not rules:
+        return None  # without rules, every row; without a rule that grants it, the resolver knows
+    granted = scopes.granted(rules, row, rights)
+    predicates = [
+        p for p in (granted, *scopes.writable(entity.table, row, rights, Verb.UPDATE, (column,))) if p is not None
+    ]
+    return sa.and_(*predicates) if predicates else None
+
+
+def _is_only(entity: type[Entity], column: str, name: str, row: sa.FromClause, rights: Rights) -> RowPredicate:
+    return entity.rules.movers[column, name](row)
+
+
+def _may_move(viewer: Viewer, entity: type[Entity], column: str, *, may_write_row: bool) -> bool:
+    """Whether the viewer may move rows of the entity, and this one."""
+    return (may_write_row or viewer.runs_freely) and _may_move_some(viewer, cast(Any, entity), column)
+
+
+@lru_cache(maxsize=1024)
+def _may_move_some(viewer: Viewer, entity: Any, column: str) -> bool:
+    try:
+        _require_mover(viewer, entity, column)
+    except Forbidden:
+        return False
+    return True
+
+
+def _require_mover(viewer: Viewer, entity: type[Entity], column: str) -> None:
+    """Raises Forbidden unless the viewer may move rows of the entity."""
+    entity.require(viewer, "update")
+    if not viewer.may_write(entity.__name__, Verb.UPDATE, camel_case(column)):
+        raise Forbidden(f"{column}: this key may not move it; use a key that may.", argument=column)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from hub.model import scopes, work_scopes
+from hub.model import item_scopes, scopes, work_scopes
 from hub.model.links import Inverse, LinkIndex
 from hub.model.scopes import Scope
 
@@ -38,6 +38,10 @@ person = Ownership(scopes.person)
 subject = Ownership(
     scopes.subject, carries_subject=True, description="The customer whom the subject belongs to.", index="not null"
 )
+# As that, and for the people and units that work on it: items, their steps, and what else is part of an item.
+work_item = replace(subject, scope=item_scopes.work_item)
+work_step = replace(subject, scope=item_scopes.work_step)
+work_item_part = Ownership(item_scopes.work_item_part)
 customer_itself = Ownership(scopes.customer_itself)
 unit_itself = Ownership(scopes.unit_itself)
 unit_owned = Ownership(scopes.unit_owned)

@@ -84,10 +84,17 @@ class Rules:
     reads_other_rows: bool = False  # whether one of resolve_missing does
     before_insert: list[Callable[[Connection, Sequence[ColumnValues]], Awaitable[None]]] = field(default_factory=list)
     after_write: list[Callable[[Connection, UUID, datetime], Awaitable[None]]] = field(default_factory=list)
+    after_change: list[Callable[[Connection, type[Any], UUID, datetime], Awaitable[None]]] = field(default_factory=list)
     alternate_keys: dict[str, AlternateKey] = field(default_factory=dict)
     references: dict[str, ReferenceLookup] = field(default_factory=dict)
     lookups: dict[str, Lookup] = field(default_factory=dict)
     guards: dict[tuple[str, str], Callable[[Write], None]] = field(default_factory=dict)
+    movers: dict[tuple[str, str], Callable[[sa.FromClause], sa.ColumnElement[bool]]] = field(default_factory=dict)
+
+    async def changed(self, tx: Connection, entity: type[Any], key: UUID, now: datetime) -> None:
+        """Runs what follows from a change of a row."""
+        for rule in self.after_change:
+            await rule(tx, entity, key, now)
 
     async def require_permits(self, tx: Connection, key: UUID, write: Write) -> None:
         """Raises Forbidden for an update that a rule does not permit."""
@@ -201,11 +208,32 @@ def after_write(entity: type[Any]) -> Callable[[Rule], Rule]:
     return register
 
 
+def after_change(entity: type[Any]) -> Callable[[Rule], Rule]:
+    """Registers a rule that runs after a row was created, updated or moved: `async def rule(tx, entity, key, now)`."""
+
+    def register(rule: Rule) -> Rule:
+        entity.rules.after_change.append(rule)
+        return rule
+
+    return register
+
+
 def guards(entity: type[Any], column: str, state: str) -> Callable[[Rule], Rule]:
     """Registers the guard of a guarded move to a state: it raises BadInput when the stored row may not make it."""
 
     def register(rule: Rule) -> Rule:
         entity.rules.guards[column, state] = rule
+        return rule
+
+    return register
+
+
+def may_move(entity: type[Any], column: str, name: str) -> Callable[[Rule], Rule]:
+    """Registers who may make the moves that are `only` for the `name`: a condition on the row, in SQL, which may name
+    parameters of the viewer (VIEWER_STAFF of hub/model/scopes.py)."""
+
+    def register(rule: Rule) -> Rule:
+        entity.rules.movers[column, name] = rule
         return rule
 
     return register

@@ -3,7 +3,7 @@
 `subject_values` gives the columns of a new one. They are copied from the subject, so that reading never joins it; foreign
 keys and the triggers of `followers` keep them right."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
-from hub.model import registry, scopes, work_scopes
+from hub.model import registry, work_scopes
 from hub.model.columns import metadata
 from hub.model.entity import Entity
 from hub.model.rows import not_visible
@@ -84,10 +84,11 @@ def subject_faults(entities: Sequence[type[Entity]]) -> Iterator[str]:
             yield f"{name} is about rows of no entity; an entity says so by subject_of"
         if entity.definition.ownership.carries_subject:
             for subject in subjects_of(entity, entities):
-                if subject.definition.scope.name not in (*_AUDIENCES, "subject"):
+                if not subject.definition.ownership.carries_subject and subject.definition.scope.name not in _AUDIENCES:
                     yield f"{subject.__name__} is subject_of {name}, but no audience sees what sees its rows"
     for entity in entities:
-        if entity.definition.ownership.carries_subject and not entity.definition.subjects:
+        definition = entity.definition
+        if definition.ownership.carries_subject and not definition.subjects and definition.parent is None:
             yield f"{entity.__name__} is owned_by=subject, but has no any_of that says what it is about"
 
 
@@ -99,6 +100,11 @@ async def subject_values(tx: Connection, entity: type[Entity], key: UUID) -> dic
     if row is None:
         raise not_visible("id")
     return {"entity": entity.__name__, "row_id": key, **{name: row[name] for name in (*OWNERS, "audience")}}
+
+
+def inside_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Such columns for a row that a customer does not see, although it sees the subject."""
+    return {**values, **({"audience": Audience.INSIDE.value} if values["audience"] == Audience.CUSTOMER else {})}
 
 
 def reference_values(values: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +130,7 @@ def _owners_sql(table: sa.Table) -> str:
         owners["unit_id"] = locked.c.unit_id
     audience: sa.ColumnElement[Any] = (
         table.c.audience
-        if definition.scope.name == scopes.subject.name
+        if definition.ownership.carries_subject
         else sa.literal_column(f"'{_AUDIENCES[definition.scope.name]}'")
     )
     if definition.scope is work_scopes.issued_report:  # about a person, or about a unit

@@ -123,7 +123,12 @@ class EntityWriter:
     def is_single_insert(self, viewer: Viewer, values: ColumnValues) -> bool:
         """Whether `create` with these values is one INSERT and reads nothing before it."""
         rules = self._rules
-        if rules.before_insert or rules.after_write or any(values.get(name) is not None for name in self.references):
+        if (
+            rules.before_insert
+            or rules.after_write
+            or rules.after_change
+            or any(values.get(name) is not None for name in self.references)
+        ):
             return False
         if any(values.get(name) for name in self.nested) or rules.reads_other_rows:
             return False
@@ -182,6 +187,7 @@ class EntityWriter:
             for index, (part_row, part_values) in enumerate(zip(prepared, rows or (), strict=True)):
                 stored = part.writer._store(tx, viewer, part_row, now, part_values)
                 await prefixing_errors(f"{name}[{index}]", stored)
+        await self._rules.changed(tx, self.entity, key, now)
         return key
 
     def _with_defaults(self, values: ColumnValues, now: datetime) -> dict[str, Any]:
@@ -304,6 +310,7 @@ class EntityWriter:
             await self._translate_overflow(ready, update)
         if self._rules.after_write:
             await self._translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))
+        await self._rules.changed(tx, self.entity, key, now)
         return key
 
     def _merge(self, values: ColumnValues, stored: asyncpg.Record) -> ColumnValues:

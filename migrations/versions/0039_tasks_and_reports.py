@@ -645,7 +645,8 @@ def upgrade() -> None:
     op.execute("select hub_follow_subject('report_issues', 'notifications')")
     op.execute("select hub_follow_subject('tasks', 'moves')")
     op.execute("select hub_follow_subject('report_issues', 'moves')")
-    op.execute("select hub_follow_subject('tasks', 'milestones')")
+    op.execute("select hub_follow_subject('work_items', 'milestones')")
+    op.execute("select hub_follow_subject('work_items', 'tasks')")
     op.execute("select hub_follow_subject('report_issues', 'tasks')")
 
     op.execute(TASK_UNIT)

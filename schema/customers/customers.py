@@ -69,7 +69,7 @@ class Customer(
     Entity,
     prefix="cus",
     owned_by=customer_itself,
-    subject_of=("Clock", "Notification", "Verification"),
+    subject_of=("Clock", "Notification", "Verification", "WorkItem"),
     writable_by=("unit",),
     order="name",
     sortable=("created_at", "updated_at"),

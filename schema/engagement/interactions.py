@@ -51,6 +51,7 @@ class Direction(DescribedEnum):
 class Interaction(
     Entity,
     prefix="int",
+    subject_of=("WorkItem",),
     owned_by=customer_and_unit(
         "The customer who took part.",
         inverse=("interactions", "Everything said and done between the customer and the business."),

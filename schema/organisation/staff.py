@@ -9,6 +9,7 @@ from hub.schema.organisation.units import OrgUnit
 class Staff(
     Entity,
     prefix="stf",
+    subject_of=("WorkItem",),
     table="staff",
     plural="staffMembers",
     owned_by=unit_owned,

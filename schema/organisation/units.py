@@ -13,6 +13,7 @@ class UnitKind(DescribedEnum):
 class OrgUnit(
     Entity,
     prefix="unt",
+    subject_of=("WorkItem",),
     owned_by=unit_itself,
     permission="org",
     operations=("update", "delete"),

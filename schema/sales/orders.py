@@ -38,7 +38,7 @@ class Order(
     Entity,
     prefix="ord",
     owned_by=customer_and_unit("The customer who ordered.", inverse=("orders", "The customer's orders.")),
-    subject_of=("Clock", "Notification"),
+    subject_of=("Clock", "Notification", "WorkItem"),
     writable_by=("unit",),
     order="-placed_at",
     sortable=("updated_at",),

@@ -6,6 +6,7 @@ from hub.model import GLOBAL, Column, Entity, MoneyAmount, PersonalData, any_key
 class Product(
     Entity,
     prefix="prd",
+    subject_of=("WorkItem",),
     owned_by=any_key,
     order="name",
     sortable=("updated_at",),

@@ -9,6 +9,7 @@ from hub.schema.organisation.units import OrgUnit
 from hub.schema.work.job_roles import JobRole
 from hub.schema.work.notifications import Notification
 from hub.schema.work.tasks import Task
+from hub.schema.work.work_items import WorkStep
 
 
 class ViewerBinding(DescribedEnum):
@@ -45,6 +46,12 @@ ME = root_group(
         "The tasks of the member of staff who asks, and those of the units that the person leads.",
         viewer_rows.own_or_of_headed_unit,
         reads=(JobRole,),
+    ),
+    work_steps=viewer_list(
+        WorkStep,
+        "The steps of work that are addressed to the member of staff who asks, and those of the units that the person leads.",
+        viewer_rows.steps_of_person,
+        reads=(JobRole, Notification),
     ),
     notifications=viewer_list(
         Notification,

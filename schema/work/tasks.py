@@ -4,6 +4,7 @@ from datetime import datetime
 
 from hub.model import (
     GLOBAL,
+    ClockRule,
     Column,
     DescribedEnum,
     Entity,
@@ -62,7 +63,8 @@ class Task(
     prefix="tsk",
     owned_by=unit_or_person,
     writable_by=("unit",),
-    subject_of=("Clock", "Notification", "Milestone"),
+    subject_of=("Clock", "Notification"),
+    clocks=(ClockRule("HANDLING", runs=("OPEN",), stops=("DONE",), voids=("DROPPED",)),),
     order="-created_at",
     unique=(unique("clock_id", "due_at", among=GLOBAL),),
     checks={"minutes_is_a_duration": "minutes between 0 and 100000"},

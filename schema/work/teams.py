@@ -34,6 +34,7 @@ class TeamStatus(Workflow, initial=("ACTIVE",), history=True):
 class Team(
     Entity,
     prefix="tea",
+    subject_of=("WorkItem",),
     owned_by=every_unit,
     permission="org",
     order="name",

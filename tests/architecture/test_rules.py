@@ -86,8 +86,8 @@ VOCABULARY = (
     "hub.model.validators",
     "hub.model.working_time",
     "hub.model.code_patterns",
-    "hub.model.viewer_rows",
     "hub.model.clock_expressions",
+    "hub.model.viewer_rows",
 )
 
 # Names of entities that the engine uses in another sense.

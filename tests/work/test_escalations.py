@@ -20,6 +20,7 @@ from clock_hub import (
     china,
     open_clock_hub,
 )
+from escalation_run import ENDED_VISIT, expected_levels, go_through_levels
 from writer_client import HubClient, open_hub_client
 
 from hub.db.pool import Pool
@@ -27,7 +28,7 @@ from hub.settings import Settings
 
 STAFF = "mutation ($input: StaffCreateInput!) { staffCreate(input: $input) { staff { id } } }"
 ROLE = "mutation ($input: JobRoleUpsertInput!) { jobRoleUpsert(input: $input) { jobRole { id } } }"
-TOLD = """{ notifications(orderBy: {field: NOTIFIED_AT, direction: ASC}) { nodes {
+NOTIFICATIONS = """{ notifications(orderBy: {field: NOTIFIED_AT, direction: ASC}) { nodes {
     notifiedAt type level role text staff { number } customer { name } clock { name } subject { __typename } } } }"""
 SHARES = (("0.5", "HEAD", "OWN"), ("0.8", "RISK", "OWN"), ("1", "HEAD", "PARENT"), ("1.5", "HEAD", "TOP"))
 # 16 working hours from Friday, February 13, 17:00: one on Friday, 7.5 on the make-up Saturday, 7.5 on February 24.
@@ -48,7 +49,7 @@ GOLD = {"code": "gold", "name": "Gold", "entity": "Customer", "match": {"tier": 
         "terms": [GOAL], "escalationRules": LEVELS}  # fmt: skip
 
 
-class Branch:
+class ClockedBranch:
     """A hub with three units in a line, heads, a risk officer at the top, and a pool beside the hub's."""
 
     def __init__(self, client: HubClient, pool: Pool) -> None:
@@ -59,19 +60,19 @@ class Branch:
         """Makes the units and people, and the policy."""
         roots = await self.client.query('{ orgUnits(filter: {code: {eq: "root"}}) { nodes { id } } }')
         self.units["root"] = roots["orgUnits"]["nodes"][0]["id"]
-        for code, kind, parent in (("branch", "BRANCH", "root"), ("outlet", "OUTLET", "branch")):
-            unit = {"code": code, "name": code, "kind": kind, "parentId": self.units[parent]}
-            self.units[code] = (await self.client.query(UNIT, {"input": unit}))["orgUnitCreate"]["orgUnit"]["id"]
-        for number, role, unit_code in (
+        for code, unit_kind, parent in (("branch", "BRANCH", "root"), ("outlet", "OUTLET", "branch")):
+            unit_input = {"code": code, "name": code, "kind": unit_kind, "parentId": self.units[parent]}
+            self.units[code] = (await self.client.query(UNIT, {"input": unit_input}))["orgUnitCreate"]["orgUnit"]["id"]
+        for number, role, unit in (
             ("OUTLET-HEAD", "HEAD", "outlet"), ("BRANCH-HEAD", "HEAD", "branch"),
             ("TOP-HEAD", "HEAD", "root"), ("RISK", "RISK", "branch"),
         ):  # fmt: skip
-            person = {"number": number, "name": number, "unitId": self.units[unit_code]}
+            person = {"number": number, "name": number, "unitId": self.units[unit]}
             staff = (await self.client.query(STAFF, {"input": person}))["staffCreate"]["staff"]["id"]
             role_input = {
                 "staffId": staff,
                 "role": role,
-                "unitId": self.units[unit_code],
+                "unitId": self.units[unit],
                 "fromAt": "2026-01-01T00:00:00Z",
             }
             await self.client.query(ROLE, {"input": role_input})
@@ -82,9 +83,9 @@ class Branch:
         created = await self.client.query(CREATE, {"input": values})
         return ClockedCustomer(self.client, self.pool, created["customerCreate"]["customer"]["id"])
 
-    async def told(self) -> list[dict[str, Any]]:
+    async def notifications(self) -> list[dict[str, Any]]:
         """All notifications, by their moments."""
-        nodes: list[dict[str, Any]] = (await self.client.query(TOLD))["notifications"]["nodes"]
+        nodes: list[dict[str, Any]] = (await self.client.query(NOTIFICATIONS))["notifications"]["nodes"]
         return nodes
 
     async def advance(self, text: str) -> None:
@@ -92,19 +93,19 @@ class Branch:
 
 
 @pytest.fixture
-async def branch(database_dsn: str) -> AsyncIterator[Branch]:
+async def branch(database_dsn: str) -> AsyncIterator[ClockedBranch]:
     pool = Pool(database_dsn, Settings(pool_size=1))
     async with open_clock_hub(database_dsn) as client:
-        branch = Branch(client, pool)
+        branch = ClockedBranch(client, pool)
         await branch.prepare()
         yield branch
     await pool.close()
 
 
-def _reached(told: Sequence[dict[str, Any]]) -> list[tuple[datetime, int, str, str]]:
+def _reached(notified: Sequence[dict[str, Any]]) -> list[tuple[datetime, int, str, str]]:
     return [
         (datetime.fromisoformat(node["notifiedAt"]), node["level"], node["staff"]["number"], node["type"])
-        for node in told
+        for node in notified
     ]
 
 
@@ -117,7 +118,7 @@ EXPECTED = [
 ]
 
 
-async def test_each_level_is_reached_once_at_its_moment(branch: Branch) -> None:
+async def test_a_level_is_reached_once_at_its_moment(branch: ClockedBranch) -> None:
     row = await branch.customer()
     await row.start("STEP", START)
     for moment, level, share, status in zip(
@@ -127,21 +128,21 @@ async def test_each_level_is_reached_once_at_its_moment(branch: Branch) -> None:
         read = await row.read("STEP")
         assert (read["level"], read["share"], read["status"]) == (level, share, status)
     await branch.advance("2026-04-01T09:00")
-    told = await branch.told()
-    assert _reached(told) == EXPECTED
-    assert told[1]["text"] == "STEP of Customer: 80 % of its time is spent; due 2026-02-24 10:00 UTC."
-    assert {node["customer"]["name"] for node in told} == {"Wang"}
-    assert {(node["clock"]["name"], node["subject"]["__typename"]) for node in told} == {("STEP", "Customer")}
+    notified = await branch.notifications()
+    assert _reached(notified) == EXPECTED
+    assert notified[1]["text"] == "STEP of Customer: 80 % of its time is spent; due 2026-02-24 10:00 UTC."
+    assert {node["customer"]["name"] for node in notified} == {"Wang"}
+    assert {(node["clock"]["name"], node["subject"]["__typename"]) for node in notified} == {("STEP", "Customer")}
     await row.change("stop", "STEP", china("2026-04-01T09:00"))
     late = await row.read("STEP")
     assert (late["status"], late["dueAt"]) == ("MISSED", "2026-02-24T10:00:00+00:00")
 
 
-async def _until_told(branch: Branch, count: int) -> list[dict[str, Any]]:
+async def _until_notified(branch: ClockedBranch, count: int) -> list[dict[str, Any]]:
     async with asyncio.timeout(60):
         while True:
-            if len(told := await branch.told()) >= count:
-                return told
+            if len(notified := await branch.notifications()) >= count:
+                return notified
             await asyncio.sleep(0.05)
 
 
@@ -151,7 +152,7 @@ async def test_levels_whose_moments_came_while_no_hub_ran_are_reached_in_order(
     connection = await asyncpg.connect(database_dsn)
     pool = Pool(database_dsn, Settings(pool_size=1))
     async with open_clock_hub(database_dsn) as client:
-        branch = Branch(client, pool)
+        branch = ClockedBranch(client, pool)
         await branch.prepare()
         for minutes in (0, 15, 30):
             row = await branch.customer()
@@ -159,16 +160,16 @@ async def test_levels_whose_moments_came_while_no_hub_ran_are_reached_in_order(
     await connection.execute("update test_clock set now = $1", china("2026-04-01T09:00"))
     async with open_hub_client(database_dsn, Settings(clock="test", clock_start=START)) as client:
         branch.client = client
-        told = await _until_told(branch, 3 * len(EXPECTED))
+        notified = await _until_notified(branch, 3 * len(EXPECTED))
     await pool.close()
     in_order = await connection.fetch("select notified_at, level from notifications order by id")
     assert [row["notified_at"] for row in in_order] == sorted(row["notified_at"] for row in in_order)
     assert [row["level"] for row in in_order] == [1] * 3 + [2] * 3 + [3] * 6 + [4] * 3
-    assert len(told) == 3 * len(EXPECTED)
+    assert len(notified) == 3 * len(EXPECTED)
     await connection.close()
 
 
-async def test_another_priority_keeps_what_was_spent(branch: Branch) -> None:
+async def test_another_priority_keeps_what_was_spent(branch: ClockedBranch) -> None:
     silver = GOLD | {"code": "silver", "match": {"tier": {"eq": "SILVER"}}, "terms": [GOAL | {"goalSeconds": 28_800}]}
     await branch.client.query(POLICY, {"input": silver})
     row = await branch.customer()
@@ -186,7 +187,7 @@ async def test_another_priority_keeps_what_was_spent(branch: Branch) -> None:
     assert (await row.read("STEP"))["status"] == "MET"
 
 
-async def test_another_revision_of_the_policy_moves_due_times(branch: Branch) -> None:
+async def test_another_revision_of_the_policy_moves_due_times(branch: ClockedBranch) -> None:
     row, own = await branch.customer(), await branch.customer()
     await row.start("STEP", START)
     await own.start("STEP", START, 2 * HOUR)
@@ -198,10 +199,10 @@ async def test_another_revision_of_the_policy_moves_due_times(branch: Branch) ->
     assert datetime.fromisoformat(read["dueAt"]) == china("2026-02-27T10:00")
     assert (await own.read("STEP"))["goalSeconds"] == 7_200
     await branch.advance("2026-02-24T18:00")  # half of the longer goal: one level
-    assert [entry[1] for entry in _reached(await branch.told()) if entry[2] == "OUTLET-HEAD"] == [1, 1]
+    assert [entry[1] for entry in _reached(await branch.notifications()) if entry[2] == "OUTLET-HEAD"] == [1, 1]
 
 
-async def test_another_calendar_keeps_what_was_spent(branch: Branch) -> None:
+async def test_another_calendar_keeps_what_was_spent(branch: ClockedBranch) -> None:
     row = await branch.customer()
     await row.start("STEP", START)
     await branch.advance("2026-02-24T10:00")  # 9.5 hours are spent
@@ -216,7 +217,7 @@ async def test_another_calendar_keeps_what_was_spent(branch: Branch) -> None:
     assert (await row.read("STEP"))["status"] == "MET"
 
 
-async def test_what_lies_beyond_the_horizon_is_due_when_the_calendar_goes_that_far(branch: Branch) -> None:
+async def test_what_lies_beyond_the_horizon_is_due_when_the_calendar_goes_that_far(branch: ClockedBranch) -> None:
     short = CHINA | {"code": "short", "endsOn": "2026-02-25"}
     await branch.client.query(CALENDAR, {"input": short})
     far = GOLD | {"code": "far", "terms": [GOAL | {"calendar": "short", "goalSeconds": 100_000}]}
@@ -231,3 +232,10 @@ async def test_what_lies_beyond_the_horizon_is_due_when_the_calendar_goes_that_f
     assert datetime.fromisoformat((await row.read("STEP"))["dueAt"]) == china("2026-02-26T17:00")
     never = CHINA | {"code": "never", "country": "", "weekly": {}}
     assert (await branch.client.error(CALENDAR, {"input": never}))["code"] == "CALENDAR_EMPTY"
+
+
+async def test_a_visit_that_nobody_makes_is_reported_level_by_level(database_dsn: str) -> None:
+    visit, subscribed, delivered = await go_through_levels(database_dsn, kill=False)
+    assert visit == ENDED_VISIT
+    assert subscribed == expected_levels()
+    assert delivered == expected_levels()

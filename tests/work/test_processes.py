@@ -18,7 +18,7 @@ CALENDAR = """mutation { calendarUpsert(input: {
 REVISIONS = '{ processes(filter: {code: {eq: "%s"}}, orderBy: {field: REVISION}) { nodes { revision status } } }'
 DRAFT: dict[str, Any] = {"code": "draft", "name": "Draft", "addressee": "OPENER", "decisions": ["DONE"]}
 CHECK: dict[str, Any] = {
-    "code": "check", "name": "Check", "addressee": "ROLE", "role": "checker", "decisions": ["APPROVE", "REJECT", "RETURN"],
+    "code": "check", "name": "Check", "addressee": "ROLE", "role": "CHECKER", "decisions": ["APPROVE", "REJECT", "RETURN"],
     "returnsTo": "draft", "distinctFrom": ["draft"], "quorum": 5, "majority": "2/3",
 }  # fmt: skip
 AUTO: dict[str, Any] = {"code": "auto", "name": "Auto", "addressee": "AUTO"}
@@ -113,7 +113,7 @@ async def test_an_automatic_step_decides_by_its_criteria(process_client: HubClie
         ([DRAFT, CHECK | {"majority": "1/0"}], "steps[1].majority", "is no majority"),
         ([DRAFT, CHECK | {"majority": "1e99999999"}], "steps[1].majority", "is no majority"),
         ([DRAFT, CHECK | {"quorum": 1}], "steps[1].majority", "one person alone decides"),
-        ([DRAFT | {"role": "clerk"}], "steps[0].role", "leave it out"),
+        ([DRAFT | {"role": "CLERK"}], "steps[0].role", "leave it out"),
         ([DRAFT, CHECK | {"role": None}], "steps[1].role", "name the role"),
         ([DRAFT | {"unitType": "PARENT"}], "steps[0].unitType", "in another unit"),
         ([DRAFT, CHECK | {"unitType": "NAMED"}], "steps[1].unit", "give the unit's code"),

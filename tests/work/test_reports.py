@@ -160,8 +160,8 @@ async def test_a_form_is_due_in_working_time_and_checked_by_the_head_of_the_unit
     assert (issue["startsOn"], issue["endsOn"], issue["facts"]) == ("2026-03-02", "2026-03-08", None)
     clocks = (await client.query(CLOCKS, {"id": issue["id"]}, key=nancy.key))["reportIssue"]["clocks"]["nodes"]
     assert clocks == [{"name": "REPORT", "status": "RUNNING", "dueAt": "2026-03-09T06:30:00+00:00"}]
-    told = """{ notifications(filter: {type: {eq: ASSIGNED}}, orderBy: {field: NOTIFIED_AT}) { nodes { text } } }"""
-    (assigned,) = (await client.query(told, key=nancy.key))["notifications"]["nodes"]
+    listed = """{ notifications(filter: {text: {contains: "The week"}}, orderBy: {field: NOTIFIED_AT}) { nodes { text } } }"""
+    (assigned,) = (await client.query(listed, key=nancy.key))["notifications"]["nodes"]
     assert assigned["text"] == "To be written: The week of 2026-03-02, due 2026-03-09 06:30 UTC"
     submit = {"id": issue["id"], "sections": {"plan": "Visit three customers."}}
     early = await client.error(CHECK, {"input": {"id": issue["id"]}}, key=andrew.key)

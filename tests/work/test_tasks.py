@@ -155,6 +155,12 @@ EVERYTHING = """{
     tasks(orderBy: {field: CREATED_AT}, first: 100) { nodes { id staff { number } unit { code } } }
     notifications(orderBy: {field: NOTIFIED_AT}, first: 100) { nodes { id staff { number unit { code } } } }
 }"""
+PROCESS = """mutation { processUpsert(input: {code: "trial", name: "Trial", type: APPROVAL, about: "Customer", steps: [
+    {code: "begin", name: "Begin", addressee: OPENER, decisions: [DONE], allowsOpener: true}
+]}) { created } }"""
+OPEN = """mutation ($input: WorkItemOpenInput!) { workItemOpen(input: $input) { workItem {
+    steps { nodes { id addressee { number } workingUnit { code } } } } } }"""
+STEPS = "{ me { workSteps { nodes { id } } } }"
 JOB_ROLE = "mutation ($input: JobRoleUpsertInput!) { jobRoleUpsert(input: $input) { jobRole { id } } }"
 UNIT = "query ($code: String!) { orgUnits(filter: {code: {eq: $code}}) { nodes { id } } }"
 
@@ -194,15 +200,31 @@ async def test_a_member_has_own_work_a_head_that_of_the_unit_and_a_customer_none
     assert len(unbound) > len([row for row in tasks if row["staff"]["number"] == "3"])
     assert (await _work(client, leading.key))[0] == unbound
     administering = await person_of(client, "3", role="admin", bound=False)
-    told = [
+    listed = [
         row["id"]
         for row in notifications
         if row["staff"]["number"] == "3" or row["staff"]["unit"]["code"] == nancy.unit
     ]
-    assert await _work(client, administering.key) == (unbound, told)
+    assert await _work(client, administering.key) == (unbound, listed)
     await client.query(ADVANCE, {"to": "2026-03-07T01:00:00Z"})  # Janet leads it no longer
     own = [row["id"] for row in tasks if row["staff"]["number"] == "3"]
     assert (await _work(client, leading.key))[0] == own
     assert await _work(client, client.key) == ([], [])
     customer = UUID((await client.query(CUSTOMER))["customerBy"]["id"].partition("_")[2])
     assert await _work(client, await create_api_key(client.dsn, "reader", customer_id=customer)) == ([], [])
+
+
+async def test_a_step_is_the_work_of_its_addressee_and_of_the_head_of_its_unit(client: HubClient) -> None:
+    nancy, robert, laura = [await person_of(client, number, bound=False) for number in ("1", "7", "8")]
+    customer = (await client.query(CUSTOMER))["customerBy"]
+    await client.query(PROCESS)
+    item = {"process": "trial", "subjectId": customer["id"], "title": "A trial"}
+    opened = (await client.query(OPEN, {"input": item}, key=nancy.key))["workItemOpen"]["workItem"]
+    (step,) = opened["steps"]["nodes"]
+    assert step["addressee"] == {"number": "1"}
+    (unit,) = (await client.query(UNIT, {"code": step["workingUnit"]["code"]}))["orgUnits"]["nodes"]
+    await client.query(JOB_ROLE, {"input": {"staffId": robert.id, "role": "HEAD", "unitId": unit["id"]}})
+    lists = [
+        (await client.query(STEPS, key=person.key))["me"]["workSteps"]["nodes"] for person in (nancy, robert, laura)
+    ]
+    assert lists == [[{"id": step["id"]}], [{"id": step["id"]}], []]

@@ -1,8 +1,9 @@
-"""Acts of escalation beside notifications: a MOVE of the row. Tasks and orders register theirs where they are made."""
+"""Acts of escalation beside notifications: a TASK for a person, and a MOVE of the row."""
 
 from hub.db.pool import Connection
 from hub.domain.work.escalations import ReachedLevel, escalation_act
 from hub.domain.work.policy_inputs import states_of
+from hub.domain.work.tasks import make_task
 from hub.errors import BadInput
 from hub.model.entity import declared_entities
 from hub.model.moves import move_row
@@ -21,3 +22,15 @@ async def move_subject(tx: Connection, reached: ReachedLevel) -> None:
     workflow = entity.definition.workflow_columns[column]
     reason = reached.text
     await move_row(tx, ADMIN, entity, subject["row_id"], column, workflow(target), now=reached.moment, reason=reason)
+
+
+@escalation_act(EscalationAct.TASK)
+async def assign_task(tx: Connection, reached: ReachedLevel) -> None:
+    """Gives the person who has held the rule's role longest a task about the row, due with the clock if that is to come."""
+    if not reached.holders:
+        return
+    due = reached.clock.due_at
+    due = due if due is not None and due > reached.moment else None
+    subject, clock = reached.clock.subject, reached.clock.key
+    person = reached.holders[0]
+    await make_task(tx, subject, staff_id=person, title=reached.text, due_at=due, now=reached.moment, clock_id=clock)

@@ -1,6 +1,5 @@
 """Inputs of slaPolicyUpsert: terms and levels as people write them become rows, or an error that names the fault."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,6 +11,7 @@ from hub.domain.work.clock_arithmetic import MAX_LEVEL
 from hub.domain.work.clock_calendars import current_calendars
 from hub.errors import BadInput, NotFound
 from hub.model import validators
+from hub.model.clock_names import CLOCK_NAME
 from hub.model.entity import Entity, declared_entities
 from hub.model.subjects import subjects_of
 from hub.schema.work.clocks import Clock
@@ -21,7 +21,6 @@ MAX_TERMS, MAX_RULES = 50, 200
 MAX_SECONDS = 2_000_000_000  # 63 years
 MAX_SHARE = Decimal(100)
 PRECISION = Decimal("0.0001")
-NAME = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
 
 _CALENDARS = "select code, id from calendars where code = any($1)"
 _PROCESSES = "select distinct code from processes where code = any($1)"
@@ -111,8 +110,8 @@ async def check_rules(
         if rule.process is not None and rule.process not in processes:
             message = f"{argument}.process: there is no process {rule.process[:63]!r}; `processes` lists them."
             raise NotFound(message, argument=f"{argument}.process")
-        text = rule.text if rule.text is None else validators.single_line(rule.text)
-        values = rule._asdict() | {"text": text, "act": rule.act.value, "unit": rule.unit.value}
+        texts = validators.check_values({f"{argument}.text": rule.text}, {f"{argument}.text": validators.single_line})
+        values = rule._asdict() | {"text": texts[f"{argument}.text"], "act": rule.act.value, "unit": rule.unit.value}
         rule_rows[rule.clock, rule.level] = values
     return list(rule_rows.values())
 
@@ -156,7 +155,7 @@ def states_of(entity: type[Entity]) -> dict[str, str]:
 
 
 def _check_name(value: str, argument: str) -> None:
-    if not NAME.fullmatch(value):
+    if not CLOCK_NAME.fullmatch(value):
         _refuse(argument, f"{value[:63]!r} is no such name; write capital letters, digits and underscores")
 
 

@@ -60,7 +60,7 @@ TEXTS: Mapping[str, Callable[[Any], Any]] = {
     "name": validators.single_line,
     "public_name": validators.single_line,
     "group_name": validators.slug,
-    "role": validators.slug,
+    "role": validators.code,
     "authority": validators.slug,
     "majority": parse_majority,
     "buyer_step": validators.single_line,

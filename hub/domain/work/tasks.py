@@ -10,6 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from hub.db.pool import Connection
+from hub.domain.work.clock_rules import apply_clock_rules
 from hub.domain.work.notifications import notify
 from hub.errors import BadInput, Forbidden
 from hub.model import rows, validators
@@ -200,4 +201,6 @@ async def make_task(
     category = TaskCategory.INTERNAL if customer_id is None else TaskCategory.SALES
     columns = (type.value, category.value, title, due_at, clock_id, customer_id, staff_id)
     key: UUID | None = await tx.fetchval(_CREATE_FOR_CLOCK, *columns, *_reference(subject_values), now)
+    if key is not None:
+        await apply_clock_rules(tx, Task, key, now)
     return key

@@ -88,6 +88,8 @@ class ResolverMerger:
             }
             if field.resolver.takes_now:
                 injected["now"] = self._context.now
+            if field.resolver.takes_viewer:
+                injected["viewer"] = self._context.viewer
             result = field.resolver.function(None, **injected, **field.arguments.read(self._context.variables))
             if inspect.isawaitable(result):
                 result = await result

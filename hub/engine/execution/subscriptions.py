@@ -99,6 +99,8 @@ class SubscriptionSource:
             return
         for field in tree.fields:
             yield repr((field.key, field.resolver.function, field.arguments.read(context.variables)))
+            if field.resolver.takes_viewer:
+                yield context.viewer.rights_digest().hex()
             if field.rows_plan is not None:
                 yield from _statement_key(self._compiled.rows_statements[id(field.rows_plan)], context)
                 yield from self._resolver_keys(field.rows_plan.resolver_tree, context)

@@ -36,8 +36,9 @@ def resolver_fields(entity: CatalogEntity, factory: TypeFactory) -> list[Strawbe
             if returned not in factory.types:
                 inputs.enum(factory, enum_class, str(declared_resolver.function.__doc__).strip())
         field.type_annotation = factory.annotation(_annotation(returned))
-        expressions = (name for name, _ in declared_resolver.expressions)
-        injected = (*declared_resolver.needs, *expressions, *(("now",) if declared_resolver.takes_now else ()))
+        computed = (name for name, _ in (*declared_resolver.expressions, *declared_resolver.conditions))
+        takes = {"now": declared_resolver.takes_now, "viewer": declared_resolver.takes_viewer}
+        injected = (*declared_resolver.needs, *computed, *(name for name, is_taken in takes.items() if is_taken))
         field.arguments = [argument for argument in field.arguments if argument.python_name not in injected]
         for argument in field.arguments:
             if argument.type in TIMES:

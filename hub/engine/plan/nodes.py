@@ -9,7 +9,7 @@ from typing import Literal
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.plan.list_nodes import CursorSigning, GroupKey, GroupSortTerm, PagePlan, SearchTerms, SortTerm
-from hub.engine.plan.parameters import ExpressionSelection, ObjectSource, Parameter
+from hub.engine.plan.parameters import ConditionSelection, ExpressionSelection, ObjectSource, Parameter
 from hub.engine.plan.predicates import Join, Predicate
 from hub.model.declarations import FieldResolver, Lookup, LookupScope
 from hub.rights import CellRules
@@ -353,6 +353,7 @@ SelectionPlan = (
     | ResolvedInPython
     | ColumnSelection
     | ExpressionSelection
+    | ConditionSelection
     | ObjectSelection
     | ToOneSelection
     | UnionSelection

@@ -191,3 +191,10 @@ class ExpressionSelection:
 
     expression: Callable[..., Any]
     now: Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionSelection:
+    """Whether a condition of the row and the viewer's rights holds."""
+
+    condition: Callable[..., Any]

@@ -5,6 +5,7 @@ fields.py collects the selected fields; the catalog says what each of them is.""
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TypeAlias
 
 import sqlalchemy as sa
 from graphql import (
@@ -39,7 +40,7 @@ from hub.engine.plan.nodes import (
     UnionSelection,
 )
 from hub.engine.plan.pagination import cursor_signing, list_signature, plan_order, plan_page, plan_search
-from hub.engine.plan.parameters import ExpressionSelection, ObjectSource, Runtime
+from hub.engine.plan.parameters import ConditionSelection, ExpressionSelection, ObjectSource, Runtime
 from hub.engine.plan.predicates import And, Join
 from hub.errors import BadInput
 from hub.model import scopes
@@ -53,6 +54,8 @@ from hub.model.declarations import (
     UnionLink,
     parameter_name,
 )
+
+HiddenSelection: TypeAlias = ColumnSelection | ExpressionSelection | ConditionSelection  # what resolvers read
 
 
 class SelectionPlanner:
@@ -72,7 +75,7 @@ class SelectionPlanner:
         fields: list[tuple[str, SelectionPlan]] = []
         resolver_fields: list[ResolverField] = []
         children: list[tuple[str, ResolverTree]] = []
-        hidden: dict[str, ColumnSelection | ExpressionSelection] = {}
+        hidden: dict[str, HiddenSelection] = {}
         for key, nodes in self.collector.fields(selection_sets, entity.name).items():
             name = nodes[0].name.value
             resolver = entity.resolvers.get(name)
@@ -210,10 +213,27 @@ class SelectionPlanner:
         key: str,
         resolver: FieldResolver,
         nodes: list[FieldNode],
-        hidden: dict[str, ColumnSelection | ExpressionSelection],
+        hidden: dict[str, HiddenSelection],
     ) -> ResolverField:
-        needs = []
-        scalar_names = []
+        needs, scalar_names = self._resolver_inputs(entity, resolver, hidden)
+        self.planning.time_dependent |= resolver.takes_now
+        trees = self.collector.arguments(nodes[0], entity.name)
+        sources = (
+            (parameter_name(name), part.source) for name, part in trees.items() if isinstance(part, ArgumentValue)
+        )
+        arguments = ObjectSource(tuple(sources))
+        rows_plan = None
+        if resolver.returns is not None:
+            target = self._catalog.target(resolver.returns)
+            rows_plan = self._rows_by_keys(target, [node.selection_set for node in nodes])
+        return ResolverField(key, resolver, tuple(needs), tuple(scalar_names), arguments, rows_plan)
+
+    def _resolver_inputs(
+        self, entity: CatalogEntity, resolver: FieldResolver, hidden: dict[str, HiddenSelection]
+    ) -> tuple[list[tuple[str, str]], list[str]]:
+        """What a resolver receives of the row: its parameters with the hidden keys that hold them, and their scalars."""
+        needs: list[tuple[str, str]] = []
+        scalar_names: list[str] = []
         for need in resolver.needs:
             column = next(candidate for candidate in entity.columns.values() if candidate.column.name == need)
             hidden[HIDDEN_PREFIX + need] = ColumnSelection(need, column.scalar)
@@ -226,17 +246,13 @@ class SelectionPlanner:
             needs.append((name, hidden_key))
             scalar_names.append("Float")
             self.planning.time_dependent = True
-        self.planning.time_dependent |= resolver.takes_now
-        trees = self.collector.arguments(nodes[0], entity.name)
-        sources = (
-            (parameter_name(name), part.source) for name, part in trees.items() if isinstance(part, ArgumentValue)
-        )
-        arguments = ObjectSource(tuple(sources))
-        rows_plan = None
-        if resolver.returns is not None:
-            target = self._catalog.target(resolver.returns)
-            rows_plan = self._rows_by_keys(target, [node.selection_set for node in nodes])
-        return ResolverField(key, resolver, tuple(needs), tuple(scalar_names), arguments, rows_plan)
+        for name, condition in resolver.conditions:
+            if condition(entity.table, self.planning.rights) is not None:
+                hidden_key = f"{HIDDEN_PREFIX}{len(hidden)}"
+                hidden[hidden_key] = ConditionSelection(condition)
+                needs.append((name, hidden_key))
+                scalar_names.append("Boolean")
+        return needs, scalar_names
 
     def independent(self) -> "SelectionPlanner":
         """A planner of the same operation for a separate plan."""

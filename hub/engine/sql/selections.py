@@ -21,7 +21,7 @@ from hub.engine.plan.nodes import (
     TotalCount,
     UnionSelection,
 )
-from hub.engine.plan.parameters import ExpressionSelection
+from hub.engine.plan.parameters import ConditionSelection, ExpressionSelection
 from hub.engine.plan.predicates import AggregateExpression, And
 from hub.engine.sql.aggregates import SORTS_FIRST, ConnectionAggregates
 from hub.engine.sql.conditions import (
@@ -100,6 +100,8 @@ class SelectionCompiler:
                 return sql_literal("null")
             case ColumnSelection(column, scalar, prefix):
                 return scalar.to_json(row.c[column]) if prefix is None else id_expression(prefix, row.c[column])
+            case ConditionSelection(holds):
+                return sa.func.coalesce(holds(row, self.aliases.rights), sa.false())
             case ExpressionSelection(expression, now):
                 return sa.cast(expression(row, param(now)), sa.Double)
             case ToOneSelection(join, selection):

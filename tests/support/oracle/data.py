@@ -12,6 +12,7 @@ import asyncpg
 
 from hub.engine.catalog.catalog import Catalog
 from hub.viewer import Viewer
+from oracle.item_visibility import item_tests
 from oracle.work_scopes import work_tests
 
 # A row: its columns by their names in the table, `$type`, its type's name, and the links that roles hide in it.
@@ -128,6 +129,9 @@ class Dataset:
             "role_itself": lambda record: not own and record["name"] in viewer.role_names,
             "role_owned": lambda record: not own and record["role_id"] in owned_by_role,
         }
+        visibility_tests |= item_tests(
+            self.rows["WorkItem"], self.rows["WorkStep"], viewer, units, visibility_tests["subject"]
+        )
         rows = {
             name: [record for record in self.rows[name] if visibility_tests[entity.declaration.scope.name](record)]
             for name, entity in self.catalog.entities.items()

@@ -61,6 +61,7 @@ class OracleContext:
     data: Dataset
     lists: ListEvaluator
     now: datetime
+    viewer: Viewer
     non_empty_roots: list[bool] = field(default_factory=list)
 
     def record_root(self, info: OracleInfo, value: object) -> None:
@@ -110,7 +111,7 @@ class Oracle:
         if _longest_key(document) > MAX_KEY_BYTES:
             return ExpectedResponse(None, (("ALIAS_TOO_LONG", ""),), False)
         visible = self.data.visible_to(viewer)
-        context = OracleContext(visible, ListEvaluator(visible, now), now)
+        context = OracleContext(visible, ListEvaluator(visible, now), now, viewer)
         result = execute_sync(self.schema, document, None, context, dict(variables or {}), name)
         return ExpectedResponse(
             result.data, tuple(_error_codes(result)), bool(context.non_empty_roots) and all(context.non_empty_roots)
@@ -215,6 +216,7 @@ def _resolver_field(resolver: FieldResolver, catalog: Catalog) -> GraphQLFieldRe
     def resolve(record: DataRecord, info: OracleInfo, **arguments: Any) -> Any:
         context: OracleContext = info.context
         values = {need: record[need] for need in resolver.needs} | ({"now": context.now} if resolver.takes_now else {})
+        values |= {"viewer": context.viewer} if resolver.takes_viewer else {}
         declared = info.parent_type.fields[info.field_name].args
         read = {n: _resolver_argument(value, get_named_type(declared[n].type).name) for n, value in arguments.items()}
         result = resolver.function(None, **values, **{parameter_name(name): read[name] for name in read})

@@ -13,6 +13,7 @@ from oracle.edge_operations import NAMES, TIMESTAMPS
 from oracle.edge_row_builder import EdgeRowBuilder
 from oracle.sla_rows import add_sla_rows
 from oracle.task_rows import add_task_rows
+from oracle.work_item_rows import add_work_items
 from oracle.work_rows import add_subject_rows
 
 
@@ -36,6 +37,7 @@ def add_work_rows(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequenc
     add_sla_rows(builder, units, staff)
     add_task_rows(builder, units, staff)
     _processes(builder, units)
+    add_work_items(builder, units, staff)
 
 
 def _notifications(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequence[UUID]) -> None:
@@ -86,7 +88,7 @@ def _process_step(builder: EdgeRowBuilder, process_id: UUID, position: int, unit
         public_name=builder.text(),
         group_name=builder.maybe(("a", "b")),
         addressee="ROLE",
-        role=builder.maybe(("risk", "seal")),
+        role=builder.maybe(("RISK", "SEAL")),
         unit_type=builder.member(processes.StepUnit),
         unit_id=unit_id,
         decisions=builder.pick((["DONE"], ["APPROVE", "REJECT"])),

@@ -45,6 +45,7 @@ function stepRow() {
     element.dataset.state = state;
     badge.dataset.value = state;
     show(name, shown);
+    badge.hidden = state === "TODO";
     show(badge, word(state));
     show(beside, others.join(" · "));
     showMoment(timeElement, moment, due ? "due " : "");

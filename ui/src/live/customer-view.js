@@ -9,6 +9,8 @@ const ENTRIES = {
   Interaction: ({ subject, kind }) => subject ?? kind,
   Score: ({ model, value }) => `${model} ${figure(value)}`,
   StageMove: ({ fromStage, toStage }) => `${word(fromStage)} → ${word(toStage)}`,
+  Move: ({ about, fromValue, toValue }) => `${about?.title ?? "Moved"} · ${word(fromValue)} → ${word(toValue)}`,
+  WorkItem: ({ itemNumber, title }) => [itemNumber, title].filter(Boolean).join(" · "),
   Consent: ({ purpose, consentStatus }) => `${purpose} · ${word(consentStatus)}`,
 };
 const ENTRY_CLASSES = { Order: "order", Interaction: "contact", Score: "score", StageMove: "stage", Consent: "consent" };

@@ -1,0 +1,77 @@
+"""Edge rows of work items: about customers, units and people, with steps of several rounds, and items that wait."""
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from hub.schema.customers.customers import Customer
+from hub.schema.work import processes, work_items
+from oracle.edge_operations import NAMES, TIMESTAMPS
+from oracle.edge_row_builder import EdgeRowBuilder
+from oracle.work_rows import about
+
+
+def add_work_items(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequence[UUID]) -> None:
+    """Adds the rows; `units` and `staff` are keys that they may refer to."""
+    items: list[dict[str, Any]] = []
+    for number in range(24):
+        items.append(_item(builder, number, units, staff))
+        for voter in range(1, number % 4 + 1):
+            _step(builder, items[-1], voter, units, staff)
+        if number % 3 == 0 and number:
+            builder.add(
+                work_items.WorkItemDependency, item_id=items[-1]["id"], predecessor_id=builder.pick(items[:-1])["id"]
+            )
+
+
+def _item(builder: EdgeRowBuilder, number: int, units: Sequence[UUID], staff: Sequence[UUID]) -> dict[str, Any]:
+    process = builder.pick(builder.rows_by_table[processes.Process.table])
+    amount = builder.maybe((Decimal("100000.0000"), Decimal("0.0001")))
+    if builder.maybe((True,)):
+        subject = ("Customer", builder.pick(builder.rows_by_table[Customer.table])["id"])
+    else:
+        subject = ("Staff", builder.pick(staff))
+    return builder.add(
+        work_items.WorkItem,
+        **about(builder, *subject, units, staff),
+        number=builder.pick((None, f"W-{number:04}")),
+        title=builder.pick(NAMES),
+        amount=amount,
+        currency=None if amount is None else builder.pick(("CNY", "EUR")),
+        facts=json.dumps({"floor": number}),
+        status=builder.member(work_items.WorkItemStatus),
+        round=builder.pick((1, 2)),
+        opened_at=builder.pick(TIMESTAMPS),
+        closed_at=builder.maybe(TIMESTAMPS),
+        cause_id=None,
+        process_id=process["id"],
+        step_id=builder.maybe([row["id"] for row in builder.rows_by_table[processes.ProcessStep.table]]),
+        opened_by_id=builder.maybe(staff),
+    )
+
+
+def _step(
+    builder: EdgeRowBuilder, item: dict[str, Any], voter: int, units: Sequence[UUID], staff: Sequence[UUID]
+) -> None:
+    decision = builder.maybe([member.value for member in processes.StepDecision])
+    builder.add(
+        work_items.WorkStep,
+        **{name: item[name] for name in ("customer_id", "unit_id", "staff_id", "audience")},
+        item_id=item["id"],
+        position=voter,
+        round=builder.pick((1, 2)),
+        voter=voter,
+        role=builder.maybe(("RISK", "SEAL")),
+        status=builder.member(work_items.WorkStepStatus),
+        decision=decision,
+        note=builder.text(),
+        opened_at=builder.pick(TIMESTAMPS),
+        due_at=builder.maybe(TIMESTAMPS),
+        decided_at=builder.maybe(TIMESTAMPS),
+        step_id=builder.pick(builder.rows_by_table[processes.ProcessStep.table])["id"],
+        addressee_id=builder.maybe(staff),
+        working_unit_id=builder.maybe(units),
+        decided_by_id=builder.maybe(staff),
+    )
