@@ -146,12 +146,15 @@ def _declaration(
         captured=definition.captured,
         amounts_in=definition.options.get("amounts_in", "currency"),
         verified=tuple(definition.verified_columns),
-        reveals={
-            name: column.options.reveals
-            for name, column in definition.columns.items()
-            if column.options.reveals is not None and not column.options.is_hidden
-        },
+        reveals=dict(_revealing(entity)),
     )
+
+
+def _revealing(entity: type[Entity]) -> Iterator[tuple[str, Reveals]]:
+    """The fields that name columns under dual control, and whose these are."""
+    for name, column in entity.definition.columns.items():
+        if column.options.reveals is not None and not column.options.is_hidden:
+            yield name, column.options.reveals
 
 
 def _python_fields(definition: EntityDefinition) -> dict[str, FieldResolver]:

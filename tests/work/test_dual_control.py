@@ -1,11 +1,16 @@
 """Dual control through the front door: what one person writes, another confirms; and the ways around it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from conftest import CreateDatabase
-from staff_keys import Organisation, StaffKey, open_organisation
+from staff_keys import START, Organisation, StaffKey, open_organisation
+
+from hub.domain.access import api_keys
+from hub.viewer import ADMIN
 
 CUSTOMER = "customer { id version annualRevenue annualRevenueCurrency unverified }"
 CREATE = f"mutation ($input: CustomerCreateInput!) {{ customerCreate(input: $input) {{ {CUSTOMER} }} }}"
@@ -220,3 +225,108 @@ async def test_unverified_facts_are_a_filter(bank: Organisation, zhang: StaffKey
         {"nodes": [{"name": "Filter Settled"}], "stats": total},
         {"nodes": [{"name": "Filter Open"}], "stats": total},
     ]
+
+
+async def _role(bank: Organisation, name: str, **customer: Any) -> str:
+    """A key of a new person with a role that reads and confirms; `customer` narrows its rule of customers."""
+    rules = [
+        {"entity": "Customer", "verbs": ["READ", "UPDATE"], **customer},
+        {"entity": "Verification", "verbs": ["READ", "UPDATE"]},
+    ]
+    document = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
+    await bank.client.query(document, {"input": {"name": name, "rules": rules}})
+    return (await bank.hire(name, role=name)).key
+
+
+async def test_who_does_not_read_a_value_neither_confirms_it_nor_learns_of_it(
+    bank: Organisation, zhang: StaffKey
+) -> None:
+    customer = (await _create(bank, zhang))["id"]
+    claim = await _pending(bank, customer)
+    blind = await _role(bank, "blind", fields=["name", "unverified", "verifications"])
+    masking = await _role(bank, "masking", masks=[{"field": "annualRevenue", "mask": "NULL"}])
+    seeing = await _role(bank, "seeing")
+    assert await _refused(bank, blind, claim) == "FORBIDDEN"
+    assert await _refused(bank, masking, claim) == "FORBIDDEN"
+    for document in (
+        "{ customers { nodes { unverified } } }",
+        "{ customers(filter: {unverified: {isEmpty: false}}) { totalCount } }",
+        "{ verifications { nodes { columns } } }",
+        "{ verifications { nodes { note } } }",
+        "{ verifications { nodes { evidence } } }",
+    ):
+        error = await bank.client.execute(document, key=blind)
+        assert error["errors"][0]["extensions"]["code"] == "FIELD_UNKNOWN", document
+    shown = "query ($id: ID!) { customer(id: $id) { annualRevenue unverified } }"
+    masked = await bank.client.query(shown, {"id": customer}, key=masking)
+    assert masked == {"customer": {"annualRevenue": None, "unverified": BOTH}}
+    confirmed = await bank.client.query(CONFIRM, {"id": claim}, key=seeing)
+    assert confirmed["verificationConfirm"]["verification"]["status"] == "CONFIRMED"
+
+
+async def test_a_customer_does_not_learn_of_it(bank: Organisation, zhang: StaffKey) -> None:
+    customer = (await _create(bank, zhang))["id"]
+    new_key = api_keys.NewKey(name="own", role="customer", customer_id=UUID(customer[4:]))
+    key = await api_keys.create(bank.connection, ADMIN, new_key, now=START)
+    assert await bank.client.query("{ customers { nodes { id } } }", key=key) == {
+        "customers": {"nodes": [{"id": customer}]}
+    }
+    for name in ("annualRevenue", "unverified", "verifications { totalCount }"):
+        response = await bank.client.execute(f"{{ customers {{ nodes {{ {name} }} }} }}", key=key)
+        assert response["errors"][0]["extensions"]["code"] == "FIELD_UNKNOWN"
+    error = await bank.client.error(UPDATE, {"input": {"id": customer, **REVENUE}}, key=key)
+    assert error["code"] in ("FORBIDDEN", "VARIABLE_INVALID", "FIELD_UNKNOWN")
+
+
+async def test_a_confirmation_and_a_change_at_once(bank: Organisation, zhang: StaffKey, wang: StaffKey) -> None:
+    customer = (await _create(bank, zhang))["id"]
+    for number in range(12):
+        for pending in [claim for claim in await _claims(bank, customer) if claim["status"] == "PENDING"]:
+            confirming = bank.client.execute(CONFIRM, {"id": pending["id"]}, key=wang.key)
+            change = {"id": customer, "annualRevenue": str(2_000_000 + number)}
+            changing = bank.client.execute(UPDATE, {"input": change}, key=zhang.key)
+            confirmed, changed = await asyncio.gather(confirming, changing)
+            assert "errors" not in changed
+            # Either it was confirmed before it changed, or nothing is left to confirm: never is the new value verified.
+            if "errors" in confirmed:
+                assert confirmed["errors"][0]["extensions"]["code"] == "MOVE_INVALID"
+        state = (await bank.client.query(CLAIMS, {"id": customer}))["customer"]
+        pending_names = [n for c in state["verifications"]["nodes"] if c["status"] == "PENDING" for n in c["columns"]]
+        assert sorted(pending_names) == sorted(state["unverified"])
+        assert "annualRevenue" in state["unverified"]
+
+
+async def test_a_change_beside_the_hub_is_not_confirmed(bank: Organisation, zhang: StaffKey, wang: StaffKey) -> None:
+    customer = (await _create(bank, zhang))["id"]
+    claim = await _pending(bank, customer)
+    await bank.connection.execute("update customers set annual_revenue = 7 where id = $1", UUID(customer[4:]))
+    answered = await bank.client.query(CONFIRM, {"id": claim}, key=wang.key)
+    assert answered["verificationConfirm"]["verification"]["status"] == "STALE"
+    assert (await bank.client.query(CLAIMS, {"id": customer}))["customer"]["unverified"] == BOTH
+
+
+async def test_the_post_of_the_one_who_confirms_is_not_the_claimants(bank: Organisation) -> None:
+    former, present = await bank.hire("Former", unit="JUNAN"), await bank.hire("Present", unit="JUNAN")
+    await bank.appoint(former)
+    await bank.connection.execute("update job_roles set from_at = from_at - interval '1 day'")
+    await bank.appoint(present)
+    claim = await _pending(bank, (await _create(bank, present))["id"])
+    assert await _refused(bank, former.key, claim) == "DUAL_CONTROL"
+
+
+async def test_the_claimant_adds_proof_and_the_past_keeps_what_was(
+    bank: Organisation, zhang: StaffKey, wang: StaffKey
+) -> None:
+    customer = (await _create(bank, zhang))["id"]
+    claim = await _pending(bank, customer)
+    document = """mutation ($id: ID!) { verificationEvidenceSet(input: {id: $id, evidence: {page: 3}}) {
+        verification { evidence } } }"""
+    assert (await bank.client.error(document, {"id": claim}, key=wang.key))["code"] == "DUAL_CONTROL"
+    stored = await bank.client.query(document, {"id": claim}, key=zhang.key)
+    assert stored["verificationEvidenceSet"]["verification"] == {"evidence": {"page": 3}}
+    await bank.client.query(CONFIRM, {"id": claim}, key=wang.key)
+    history = """query ($id: ID!) { customer(id: $id) { history(last: 2) { nodes {
+        before { unverified } after { unverified annualRevenue } } } } }"""
+    nodes = (await bank.client.query(history, {"id": customer}))["customer"]["history"]["nodes"]
+    changes = [(node["before"] and node["before"]["unverified"], node["after"]["unverified"]) for node in nodes]
+    assert sorted(changes, key=str) == sorted([(BOTH, []), (None, BOTH)], key=str)

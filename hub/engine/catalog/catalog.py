@@ -264,7 +264,7 @@ def _columns(declaration: Declaration, errors: list[str]) -> dict[str, ColumnFie
         if not column.comment:
             errors.append(f"{declaration.name}.{name}: the column has no comment to describe it")
         scalar = scalars.scalar_of(bare)
-        if scalar.is_list and not has_element_index(declaration.table, name):
+        if declaration.reveals.get(name) == "row":  # a list that is short or empty needs no index
             scalar = scalars.UNINDEXED_LIST
         columns[camel_case(name)] = ColumnField(
             camel_case(name),
@@ -349,6 +349,10 @@ def catalog_entity(declaration: Declaration, errors: list[str]) -> CatalogEntity
         {camel_case(name): group for name, group in declaration.groups.items()},
         {camel_case(name): resolver for name, resolver in declaration.resolvers.items()},
         _sort_keys(declaration, errors),
-        {column.name: column for column in filterable.values()},
+        {
+            column.name: column
+            for column in filterable.values()
+            if column.scalar is not scalars.STRING_LIST or has_element_index(declaration.table, column.column.name)
+        },
         declaration.amounts_in if declaration.amounts_in in names else None,
     )

@@ -47,9 +47,9 @@ def _revealing(catalog: Catalog, accesses: "Mapping[str, _FieldAccess]") -> dict
     """By entity, the fields that name columns under dual control which the viewer does not know in every row."""
     hiding = {
         name
-        for name, entity in catalog.entities.items()
-        for column in entity.declaration.verified
-        if name not in accesses or not accesses[name].is_known_everywhere(camel_case(column))
+        for name, access in accesses.items()
+        for column in catalog.entities[name].declaration.verified
+        if not access.is_known_everywhere(camel_case(column))
     }
     revealing: dict[str, set[str]] = {}
     for name in accesses:
