@@ -13,7 +13,7 @@ from hub.model.clock_names import CLOCK_NAME
 class ClockRule:
     """A clock of the rows of an entity, driven by the workflow in `column`. In states that it does not name, it goes on.
 
-    The policy that matches the row gives the goal; without one there is no clock. `inside`: customers do not see it."""
+    The policy that matches the row gives the goal; without one there is no clock. A customer sees it if it is `public`."""
 
     name: str
     column: str = "status"
@@ -21,7 +21,7 @@ class ClockRule:
     pauses: Sequence[str] = ()
     stops: Sequence[str] = ()
     voids: Sequence[str] = ()
-    inside: bool = False
+    public: bool = False
 
 
 def clock_rule_faults(entity: type[Any]) -> Iterator[str]:

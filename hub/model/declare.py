@@ -116,12 +116,6 @@ def _declaration(
     fields = _fields(definition)
     columns = definition.columns
     hidden = [name for name in fields if name in columns and not columns[name].options.filterable]
-    python_fields = {
-        name: FieldResolver(
-            f.function, tuple(column.name for column in f.needs), f.returns, f.takes_now, tuple(f.expressions.items())
-        )
-        for name, f in definition.python_fields.items()
-    }
     return Declaration(
         entity=entity,
         description=" ".join((entity.__doc__ or "").split()),
@@ -140,7 +134,7 @@ def _declaration(
         annotations=fields,
         links={**dict(_own_links(entity, entities, customer)), **inverse},
         groups=definition.link_groups,
-        resolvers=python_fields | allowed_moves(entity),
+        resolvers=_python_fields(definition) | allowed_moves(entity),
         implements={TIMELINE.name: options["timeline"]} if "timeline" in options else {},
         lookups=tuple(entity.rules.lookups.values()),
         normal_forms={
@@ -158,6 +152,16 @@ def _declaration(
             if column.options.reveals is not None and not column.options.is_hidden
         },
     )
+
+
+def _python_fields(definition: EntityDefinition) -> dict[str, FieldResolver]:
+    """The fields that Python resolves, by name."""
+    return {
+        name: FieldResolver(
+            f.function, tuple(column.name for column in f.needs), f.returns, f.takes_now, tuple(f.expressions.items())
+        )
+        for name, f in definition.python_fields.items()
+    }
 
 
 def _fields(definition: EntityDefinition) -> dict[str, Any]:

@@ -41,9 +41,14 @@ def loads(text: str | bytes, object_pairs_hook: ObjectFactory | None = None) -> 
     return json.loads(text, object_pairs_hook=object_pairs_hook, parse_float=exact_number)
 
 
-def dumps(value: Any, *, ascii_only: bool = False) -> str:
+def dumps(value: Any, *, ascii_only: bool = False, sort_keys: bool = False) -> str:
     """Writes JSON exactly. Raises TypeError for a value that is not JSON, and ValueError for a number out of range."""
-    options: dict[str, Any] = {"ensure_ascii": ascii_only, "allow_nan": False, "separators": (",", ":")}
+    options: dict[str, Any] = {
+        "ensure_ascii": ascii_only,
+        "allow_nan": False,
+        "separators": (",", ":"),
+        "sort_keys": sort_keys,
+    }
     try:
         return json.dumps(value, **options)
     except TypeError:
@@ -57,7 +62,8 @@ def _dumps_exactly(value: Any, options: dict[str, Any]) -> str:
             raise ValueError("the number is too large, too small or too long")
         return str(value)
     if isinstance(value, dict):
-        members = (f"{json.dumps(name, **options)}:{_dumps_exactly(part, options)}" for name, part in value.items())
+        parts = sorted(value.items()) if options["sort_keys"] else value.items()
+        members = (f"{json.dumps(name, **options)}:{_dumps_exactly(part, options)}" for name, part in parts)
         return "{" + ",".join(members) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(_dumps_exactly(part, options) for part in value) + "]"

@@ -2,6 +2,7 @@
 
 An entity says so with `superseding=current_by("purpose", "channel", moment="given_at")`."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -26,9 +27,15 @@ class _Statements:
 
 
 async def insert_current(
-    tx: Connection, viewer: Viewer, entity: type[Entity], values: ColumnValues, now: datetime
+    tx: Connection,
+    viewer: Viewer,
+    entity: type[Entity],
+    values: ColumnValues,
+    now: datetime,
+    *,
+    fields: Collection[str] = (),
 ) -> UUID:
-    """Inserts a row that supersedes the current one of its customer and key; returns its key.
+    """Inserts a row that supersedes the current one of its customer and key; returns its key. `fields` as for insert_row.
 
     Locks the customer. A row that is older than the current one is inserted as superseded by the next."""
     superseding = entity.definition.options["superseding"]
@@ -36,7 +43,7 @@ async def insert_current(
     assert owner is not None
     await lock_row(tx, viewer, entity_of(owner), values["customer_id"], "customer_id")
     superseded_at = await _supersede(tx, viewer, entity, superseding, values, now)
-    return await insert_row(tx, viewer, entity, {**values, "superseded_at": superseded_at}, now)
+    return await insert_row(tx, viewer, entity, {**values, "superseded_at": superseded_at}, now, fields=fields)
 
 
 async def _supersede(

@@ -1,7 +1,7 @@
 """Single rows of an entity, within what the viewer sees: insert, update, lock, and the errors of hidden or absent rows."""
 
-from collections.abc import Awaitable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -208,6 +208,21 @@ async def update_row(
         await _require_within_rights(tx, viewer, entity, key, Verb.UPDATE, limited)
     if claim is not None:
         await dual_control.record(tx, viewer, entity, key, claim, now)
+
+
+@asynccontextmanager
+async def updating(
+    tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, *, fields: Collection[str]
+) -> AsyncIterator[None]:
+    """In the block, a command updates a row by statements of its own; raises as `update_row` for what roles do not allow."""
+    limited = _limited(viewer, entity, Verb.UPDATE, fields)
+    is_limited = viewer.rights.roles and not viewer.runs_freely
+    if is_limited and not await _is_within(tx, viewer, entity, key, Verb.UPDATE, limited):
+        await _require_fields(tx, viewer, entity, key, Verb.UPDATE, limited)
+        raise await refused_row(tx, viewer, entity, key, Verb.UPDATE)
+    yield
+    if viewer.rights.roles:
+        await _require_within_rights(tx, viewer, entity, key, Verb.UPDATE, limited)
 
 
 async def refused_row(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, verb: Verb) -> HubError:

@@ -3,7 +3,7 @@
 `subject_values` gives the columns of a new one. They are copied from the subject, so that reading never joins it; foreign
 keys and the triggers of `followers` keep them right."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -100,6 +100,11 @@ async def subject_values(tx: Connection, entity: type[Entity], key: UUID) -> dic
     if row is None:
         raise not_visible("id")
     return {"entity": entity.__name__, "row_id": key, **{name: row[name] for name in (*OWNERS, "audience")}}
+
+
+def inside_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Such columns for a row that a customer does not see, although it sees the subject."""
+    return {**values, **({"audience": Audience.INSIDE.value} if values["audience"] == Audience.CUSTOMER else {})}
 
 
 def reference_values(values: dict[str, Any]) -> dict[str, Any]:

@@ -27,12 +27,14 @@ from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
 from hub.schema.work.processes import Process, ProcessStep, StepDecision
 
-_ENDS = tuple(move(name, by_hub=True) for name in ("DONE", "REJECTED"))
-_WITHDRAWN = move("WITHDRAWN", by_hub=True, reason=True)
+# Only hub/domain/work/item_flow.py makes these moves, which guards see to: escalations do not.
+_ENDS = tuple(move(name, by_hub=True, guarded=True) for name in ("DONE", "REJECTED"))
+_WITHDRAWN = move("WITHDRAWN", by_hub=True, guarded=True, reason=True)
+_CLOSED = tuple(move(name, by_hub=True, guarded=True) for name in ("DECIDED", "SKIPPED"))
 
 
 class WorkItemStatus(Workflow, initial=("WAITING", "OPEN"), history=True):
-    WAITING = "WAITING", state("Other items must end first.", to=(move("OPEN", by_hub=True), _WITHDRAWN))
+    WAITING = "WAITING", state("Other items must end first.", to=(move("OPEN", by_hub=True, guarded=True), _WITHDRAWN))
     OPEN = "OPEN", state("Being worked on, step by step.", to=(*_ENDS, _WITHDRAWN))
     DONE = "DONE", state("Its last step is done.", stamps="closed_at")
     REJECTED = "REJECTED", state("A step rejected it.", stamps="closed_at")
@@ -40,10 +42,7 @@ class WorkItemStatus(Workflow, initial=("WAITING", "OPEN"), history=True):
 
 
 class WorkStepStatus(Workflow, initial=("OPEN",), history=True):
-    OPEN = (
-        "OPEN",
-        state("Waits for a decision.", to=(move("DECIDED", by_hub=True), move("SKIPPED", by_hub=True))),
-    )
+    OPEN = "OPEN", state("Waits for a decision.", to=_CLOSED)
     DECIDED = "DECIDED", state("Somebody decided it.", stamps="decided_at")
     SKIPPED = "SKIPPED", state("Its decision is not needed any more.", stamps="decided_at")
 

@@ -171,6 +171,7 @@ async def refusal(execute_step: ExecuteStep, query: str, who: Viewer, names: Set
         # A name that is suggested is one that the viewer knows.
         assert not any(name.search(part) for part in re.findall(r"Did you mean [^?]*\?", message)), message
         message = re.sub(r"[.,] [Ff]ound:", ". Found:", SUGGESTION.sub("", message)).rstrip(". ")
+        message = re.sub(r"\s+", " ", message)  # a longer name may break a line of what was found
         refused.append((name.sub("NAME", message), error["extensions"]["code"], error.get("path")))
     return refused
 

@@ -93,3 +93,38 @@ async def test_a_command_writes_the_fields_that_the_role_lets_it(
     await northwind_client.query(RECORD, {"input": call}, key=key)
     error = await northwind_client.error(RECORD, {"input": {**call, "subject": "Prices"}}, key=key)
     assert (error["code"], error["argument"]) == ("FORBIDDEN", "input.subject")
+
+
+# Commands: a role's rule, the input, and the argument that the role lets nobody write.
+LIMITED_COMMANDS = {
+    "consentSet": ("Consent", ["purpose", "source"], "input.status"),
+    "scoreRecord": ("Score", ["model", "value"], "input.band"),
+    "orgUnitCreate": ("OrgUnit", ["code", "name", "parent"], "input.kind"),
+    "orgUnitMove": ("OrgUnit", ["name"], "input.parentId"),
+}
+
+
+@pytest.mark.parametrize("command", LIMITED_COMMANDS)
+async def test_every_command_writes_only_the_fields_that_the_role_lets_it(
+    northwind_client: HubClient, two_roles: TwoRoles, command: str
+) -> None:
+    entity, writable, argument = LIMITED_COMMANDS[command]
+    units = "{ orgUnits(first: 1, filter: {parent: {version: {gte: 1}}}) { nodes { id parent { id } } } }"
+    (unit,) = (await northwind_client.query(units))["orgUnits"]["nodes"]
+    inputs: dict[str, dict[str, Any]] = {
+        "consentSet": {
+            "customerId": two_roles.german,
+            "purpose": "news",
+            "source": "shop",
+            "status": "GRANTED",
+        },
+        "scoreRecord": {"customerId": two_roles.german, "model": "churn", "value": "1", "band": "high"},
+        "orgUnitCreate": {"code": "north9", "name": "North", "kind": "OUTLET", "parentId": unit["parent"]["id"]},
+        "orgUnitMove": {"id": unit["id"], "parentId": unit["parent"]["id"]},
+    }
+    rule = {"entity": entity, "verbs": VERBS, "writable": writable}
+    key = await role_key(northwind_client, f"runs-{command}", rule, {"entity": "Customer", "verbs": ["READ"]})
+    input_type = f"{command[0].upper()}{command[1:]}Input"
+    document = f"mutation ($input: {input_type}!) {{ {command}(input: $input) {{ __typename }} }}"
+    error = await northwind_client.error(document, {"input": inputs[command]}, key=key)
+    assert (error["code"], error["argument"]) == ("FORBIDDEN", argument)

@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$98) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$104) AS row_to_json_1 
 FROM (SELECT (SELECT coalesce(json_agg(CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name, (SELECT row_to_json(t$8) AS row_to_json_3 
 FROM (SELECT t$7.v$0 AS "totalCount" 
@@ -104,52 +104,69 @@ FROM processes AS t$64
 WHERE t$64.id = t$0.key) AS t$65) WHEN (t$0.type = 'prs') THEN (SELECT row_to_json(t$67) AS row_to_json_32 
 FROM (SELECT 'ProcessStep'::text AS __typename, 'prs_' || replace(CAST(t$66.id AS TEXT), '-', '') AS id 
 FROM process_steps AS t$66 
-WHERE t$66.id = t$0.key) AS t$67) WHEN (t$0.type = 'sla') THEN (SELECT row_to_json(t$69) AS row_to_json_33 
-FROM (SELECT 'SlaPolicy'::text AS __typename, 'sla_' || replace(CAST(t$68.id AS TEXT), '-', '') AS id 
-FROM sla_policies AS t$68 
-WHERE t$68.id = t$0.key) AS t$69) WHEN (t$0.type = 'slt') THEN (SELECT row_to_json(t$71) AS row_to_json_34 
-FROM (SELECT 'SlaTerm'::text AS __typename, 'slt_' || replace(CAST(t$70.id AS TEXT), '-', '') AS id 
-FROM sla_terms AS t$70 
-WHERE t$70.id = t$0.key) AS t$71) WHEN (t$0.type = 'esr') THEN (SELECT row_to_json(t$73) AS row_to_json_35 
-FROM (SELECT 'EscalationRule'::text AS __typename, 'esr_' || replace(CAST(t$72.id AS TEXT), '-', '') AS id 
-FROM escalation_rules AS t$72 
-WHERE t$72.id = t$0.key) AS t$73) WHEN (t$0.type = 'clk') THEN (SELECT row_to_json(t$75) AS row_to_json_36 
-FROM (SELECT 'Clock'::text AS __typename, 'clk_' || replace(CAST(t$74.id AS TEXT), '-', '') AS id 
-FROM clocks AS t$74 
-WHERE t$74.id = t$0.key AND (t$74.audience != 'PERSON' OR t$74.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$75) WHEN (t$0.type = 'ntf') THEN (SELECT row_to_json(t$77) AS row_to_json_37 
-FROM (SELECT 'Notification'::text AS __typename, 'ntf_' || replace(CAST(t$76.id AS TEXT), '-', '') AS id 
-FROM notifications AS t$76 
-WHERE t$76.id = t$0.key AND (t$76.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$77) WHEN (t$0.type = 'tea') THEN (SELECT row_to_json(t$79) AS row_to_json_38 
-FROM (SELECT 'Team'::text AS __typename, 'tea_' || replace(CAST(t$78.id AS TEXT), '-', '') AS id 
-FROM teams AS t$78 
-WHERE t$78.id = t$0.key) AS t$79) WHEN (t$0.type = 'jrl') THEN (SELECT row_to_json(t$81) AS row_to_json_39 
-FROM (SELECT 'JobRole'::text AS __typename, 'jrl_' || replace(CAST(t$80.id AS TEXT), '-', '') AS id 
-FROM job_roles AS t$80 
-WHERE t$80.id = t$0.key) AS t$81) WHEN (t$0.type = 'asg') THEN (SELECT row_to_json(t$83) AS row_to_json_40 
-FROM (SELECT 'Assignment'::text AS __typename, 'asg_' || replace(CAST(t$82.id AS TEXT), '-', '') AS id 
-FROM assignments AS t$82 
-WHERE t$82.id = t$0.key) AS t$83) WHEN (t$0.type = 'mov') THEN (SELECT row_to_json(t$85) AS row_to_json_41 
-FROM (SELECT 'Move'::text AS __typename, 'mov_' || replace(CAST(t$84.id AS TEXT), '-', '') AS id 
-FROM moves AS t$84 
-WHERE t$84.id = t$0.key AND (t$84.audience != 'PERSON' OR t$84.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$85) WHEN (t$0.type = 'mst') THEN (SELECT row_to_json(t$87) AS row_to_json_42 
-FROM (SELECT 'Milestone'::text AS __typename, 'mst_' || replace(CAST(t$86.id AS TEXT), '-', '') AS id 
-FROM milestones AS t$86 
-WHERE t$86.id = t$0.key AND (t$86.audience != 'PERSON' OR t$86.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$87) WHEN (t$0.type = 'tsk') THEN (SELECT row_to_json(t$89) AS row_to_json_43 
-FROM (SELECT 'Task'::text AS __typename, 'tsk_' || replace(CAST(t$88.id AS TEXT), '-', '') AS id 
-FROM tasks AS t$88 
-WHERE t$88.id = t$0.key) AS t$89) WHEN (t$0.type = 'rpt') THEN (SELECT row_to_json(t$91) AS row_to_json_44 
-FROM (SELECT 'Report'::text AS __typename, 'rpt_' || replace(CAST(t$90.id AS TEXT), '-', '') AS id 
-FROM reports AS t$90 
-WHERE t$90.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT v$key.id 
+WHERE t$66.id = t$0.key) AS t$67) WHEN (t$0.type = 'wit') THEN (SELECT row_to_json(t$69) AS row_to_json_33 
+FROM (SELECT 'WorkItem'::text AS __typename, 'wit_' || replace(CAST(t$68.id AS TEXT), '-', '') AS id 
+FROM work_items AS t$68 
+WHERE t$68.id = t$0.key AND (t$68.audience != 'PERSON' OR t$68.staff_id = $4::UUID OR $5::BOOLEAN OR t$68.opened_by_id = $4::UUID OR (EXISTS (SELECT v$step.id 
+FROM work_steps AS v$step 
+WHERE v$step.item_id = t$68.id AND (v$step.addressee_id = $4::UUID OR v$step.decided_by_id = $4::UUID))))) AS t$69) WHEN (t$0.type = 'wst') THEN (SELECT row_to_json(t$71) AS row_to_json_34 
+FROM (SELECT 'WorkStep'::text AS __typename, 'wst_' || replace(CAST(t$70.id AS TEXT), '-', '') AS id 
+FROM work_steps AS t$70 
+WHERE t$70.id = t$0.key AND (t$70.audience != 'PERSON' OR t$70.staff_id = $4::UUID OR $5::BOOLEAN OR t$70.addressee_id = $4::UUID OR t$70.decided_by_id = $4::UUID OR (EXISTS (SELECT v$item.id 
+FROM work_items AS v$item 
+WHERE v$item.id = t$70.item_id AND v$item.opened_by_id = $4::UUID)))) AS t$71) WHEN (t$0.type = 'wdp') THEN (SELECT row_to_json(t$73) AS row_to_json_35 
+FROM (SELECT 'WorkItemDependency'::text AS __typename, 'wdp_' || replace(CAST(t$72.id AS TEXT), '-', '') AS id 
+FROM work_item_dependencies AS t$72 
+WHERE t$72.id = t$0.key AND (EXISTS (SELECT v$item.id 
+FROM work_items AS v$item 
+WHERE v$item.id = t$72.item_id AND (v$item.audience != 'PERSON' OR v$item.staff_id = $4::UUID OR $5::BOOLEAN OR v$item.opened_by_id = $4::UUID OR (EXISTS (SELECT v$step.id 
+FROM work_steps AS v$step 
+WHERE v$step.item_id = v$item.id AND (v$step.addressee_id = $4::UUID OR v$step.decided_by_id = $4::UUID))))))) AS t$73) WHEN (t$0.type = 'sla') THEN (SELECT row_to_json(t$75) AS row_to_json_36 
+FROM (SELECT 'SlaPolicy'::text AS __typename, 'sla_' || replace(CAST(t$74.id AS TEXT), '-', '') AS id 
+FROM sla_policies AS t$74 
+WHERE t$74.id = t$0.key) AS t$75) WHEN (t$0.type = 'slt') THEN (SELECT row_to_json(t$77) AS row_to_json_37 
+FROM (SELECT 'SlaTerm'::text AS __typename, 'slt_' || replace(CAST(t$76.id AS TEXT), '-', '') AS id 
+FROM sla_terms AS t$76 
+WHERE t$76.id = t$0.key) AS t$77) WHEN (t$0.type = 'esr') THEN (SELECT row_to_json(t$79) AS row_to_json_38 
+FROM (SELECT 'EscalationRule'::text AS __typename, 'esr_' || replace(CAST(t$78.id AS TEXT), '-', '') AS id 
+FROM escalation_rules AS t$78 
+WHERE t$78.id = t$0.key) AS t$79) WHEN (t$0.type = 'clk') THEN (SELECT row_to_json(t$81) AS row_to_json_39 
+FROM (SELECT 'Clock'::text AS __typename, 'clk_' || replace(CAST(t$80.id AS TEXT), '-', '') AS id 
+FROM clocks AS t$80 
+WHERE t$80.id = t$0.key AND (t$80.audience != 'PERSON' OR t$80.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$81) WHEN (t$0.type = 'ntf') THEN (SELECT row_to_json(t$83) AS row_to_json_40 
+FROM (SELECT 'Notification'::text AS __typename, 'ntf_' || replace(CAST(t$82.id AS TEXT), '-', '') AS id 
+FROM notifications AS t$82 
+WHERE t$82.id = t$0.key AND (t$82.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$83) WHEN (t$0.type = 'tea') THEN (SELECT row_to_json(t$85) AS row_to_json_41 
+FROM (SELECT 'Team'::text AS __typename, 'tea_' || replace(CAST(t$84.id AS TEXT), '-', '') AS id 
+FROM teams AS t$84 
+WHERE t$84.id = t$0.key) AS t$85) WHEN (t$0.type = 'jrl') THEN (SELECT row_to_json(t$87) AS row_to_json_42 
+FROM (SELECT 'JobRole'::text AS __typename, 'jrl_' || replace(CAST(t$86.id AS TEXT), '-', '') AS id 
+FROM job_roles AS t$86 
+WHERE t$86.id = t$0.key) AS t$87) WHEN (t$0.type = 'asg') THEN (SELECT row_to_json(t$89) AS row_to_json_43 
+FROM (SELECT 'Assignment'::text AS __typename, 'asg_' || replace(CAST(t$88.id AS TEXT), '-', '') AS id 
+FROM assignments AS t$88 
+WHERE t$88.id = t$0.key) AS t$89) WHEN (t$0.type = 'mov') THEN (SELECT row_to_json(t$91) AS row_to_json_44 
+FROM (SELECT 'Move'::text AS __typename, 'mov_' || replace(CAST(t$90.id AS TEXT), '-', '') AS id 
+FROM moves AS t$90 
+WHERE t$90.id = t$0.key AND (t$90.audience != 'PERSON' OR t$90.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$91) WHEN (t$0.type = 'mst') THEN (SELECT row_to_json(t$93) AS row_to_json_45 
+FROM (SELECT 'Milestone'::text AS __typename, 'mst_' || replace(CAST(t$92.id AS TEXT), '-', '') AS id 
+FROM milestones AS t$92 
+WHERE t$92.id = t$0.key AND (t$92.audience != 'PERSON' OR t$92.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$93) WHEN (t$0.type = 'tsk') THEN (SELECT row_to_json(t$95) AS row_to_json_46 
+FROM (SELECT 'Task'::text AS __typename, 'tsk_' || replace(CAST(t$94.id AS TEXT), '-', '') AS id 
+FROM tasks AS t$94 
+WHERE t$94.id = t$0.key) AS t$95) WHEN (t$0.type = 'rpt') THEN (SELECT row_to_json(t$97) AS row_to_json_47 
+FROM (SELECT 'Report'::text AS __typename, 'rpt_' || replace(CAST(t$96.id AS TEXT), '-', '') AS id 
+FROM reports AS t$96 
+WHERE t$96.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT v$key.id 
 FROM api_keys AS v$key 
-WHERE v$key.id = $2::UUID AND v$key.public_id = t$90.owner)))) AS t$91) WHEN (t$0.type = 'rpi') THEN (SELECT row_to_json(t$93) AS row_to_json_45 
-FROM (SELECT 'ReportIssue'::text AS __typename, 'rpi_' || replace(CAST(t$92.id AS TEXT), '-', '') AS id 
-FROM report_issues AS t$92 
-WHERE t$92.id = t$0.key AND (t$92.staff_id IS NULL OR $5::BOOLEAN OR t$92.staff_id = $4::UUID OR t$92.checker_id = $4::UUID)) AS t$93) WHEN (t$0.type = 'crd') THEN (SELECT row_to_json(t$95) AS row_to_json_46 
-FROM (SELECT 'Credential'::text AS __typename, 'crd_' || replace(CAST(t$94.id AS TEXT), '-', '') AS id 
-FROM credentials AS t$94 
-WHERE t$94.id = t$0.key AND (t$94.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$95) WHEN (t$0.type = 'ver') THEN (SELECT row_to_json(t$97) AS row_to_json_47 
-FROM (SELECT 'Verification'::text AS __typename, 'ver_' || replace(CAST(t$96.id AS TEXT), '-', '') AS id 
-FROM verifications AS t$96 
-WHERE t$96.id = t$0.key AND (t$96.audience != 'PERSON' OR t$96.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$97) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
-FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$98) AS anon_1
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$96.owner)))) AS t$97) WHEN (t$0.type = 'rpi') THEN (SELECT row_to_json(t$99) AS row_to_json_48 
+FROM (SELECT 'ReportIssue'::text AS __typename, 'rpi_' || replace(CAST(t$98.id AS TEXT), '-', '') AS id 
+FROM report_issues AS t$98 
+WHERE t$98.id = t$0.key AND (t$98.staff_id IS NULL OR $5::BOOLEAN OR t$98.staff_id = $4::UUID OR t$98.checker_id = $4::UUID)) AS t$99) WHEN (t$0.type = 'crd') THEN (SELECT row_to_json(t$101) AS row_to_json_49 
+FROM (SELECT 'Credential'::text AS __typename, 'crd_' || replace(CAST(t$100.id AS TEXT), '-', '') AS id 
+FROM credentials AS t$100 
+WHERE t$100.id = t$0.key AND (t$100.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$101) WHEN (t$0.type = 'ver') THEN (SELECT row_to_json(t$103) AS row_to_json_50 
+FROM (SELECT 'Verification'::text AS __typename, 'ver_' || replace(CAST(t$102.id AS TEXT), '-', '') AS id 
+FROM verifications AS t$102 
+WHERE t$102.id = t$0.key AND (t$102.audience != 'PERSON' OR t$102.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$103) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$104) AS anon_1

@@ -34,6 +34,7 @@ ID = re.compile(r"\b[a-z]{3}_[0-9a-f]{32}\b")
 TEXTS = {"Customer": "name", "Contact": "name", "Identifier": "value", "Staff": "name", "Interaction": "subject"}
 # What rows copy from the customer whose they are, and the triggers' own columns.
 COPIED = {"owner_id", "unit_id", "version", "updated_at"}
+TOTALS = {"net", "total"}  # of an order, which follow from its items
 RECORDS = {"stage_moves", "identity_reviews"}  # what the hub writes down about a change of a visible customer
 
 
@@ -138,7 +139,7 @@ class Writer:
             visible,
             hidden,
             frozenset(public_id(whole, row) for rows in hidden.values() for row in rows) - mentioned_ids(visible.rows),
-            frozenset(texts(hidden) - texts(visible.rows)),
+            frozenset(hidden_texts(hidden, visible.rows)),
         )
 
     async def effects(self) -> list[Effect]:
@@ -184,7 +185,8 @@ class Writer:
         foreign = []
         for effect in effects:
             if effect.before is not None and effect.row_id not in created and not self.sees(effect.before):
-                copied = effect.operation == "UPDATE" and effect.changed <= COPIED
+                derived = COPIED | (TOTALS if effect.entity.name == "Order" else set())
+                copied = effect.operation == "UPDATE" and effect.changed <= derived
                 if not copied and not (effect.operation == "DELETE" and deleted):
                     foreign.append(f"{effect}: it was hidden")
             new_parent = effect.after is not None and any(
@@ -200,6 +202,14 @@ def mentioned_ids(rows: Mapping[str, Iterable[DataRecord]]) -> set[str]:
     """The ids that stand in texts of rows."""
     values = (value for records in rows.values() for row in records for value in row.values() if isinstance(value, str))
     return {row_id for value in values for row_id in ID.findall(value)}
+
+
+def hidden_texts(hidden: Mapping[str, Iterable[DataRecord]], visible: Mapping[str, Iterable[DataRecord]]) -> set[str]:
+    """The texts of hidden rows that stand in no value of a visible row."""
+    shown = "\n".join(
+        str(value) for records in visible.values() for row in records for value in row.values() if value is not None
+    )
+    return {text for text in texts(hidden) if text not in shown}
 
 
 def texts(rows: Mapping[str, Iterable[DataRecord]]) -> set[str]:

@@ -1,22 +1,24 @@
 """Work items through the front door: how they go on, return, end, wait for others, and who sees them."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from conftest import CreateDatabase, create_api_key
-from work_people import OPEN, START, WorkPeople, step, work_people
+from work_people import ADVANCE, OPEN, START, WorkPeople, step, work_people
 from writer_client import open_hub_client
 
 from hub.settings import Settings
 
-WITHDRAW = (
-    """mutation ($id: ID!) { workItemWithdraw(input: {id: $id, reason: "no need"}) { workItem { status closedAt } } }"""
-)
+WITHDRAW = """mutation ($id: ID!) { workItemWithdraw(input: {id: $id, reason: "no need"}) { workItem { status } } }"""
 MOVES = """query ($id: ID!) { workItem(id: $id) { moves { nodes { fromValue toValue reason movedBy { name } } } } }"""
 WAIT = """mutation ($id: ID!, $after: ID!) { workItemDependencyAdd(input: {id: $id, predecessorId: $after}) {
     workItem { status } } }"""
+POLICY = "mutation ($input: SlaPolicyUpsertInput!) { slaPolicyUpsert(input: $input) { created } }"
+ORDERS = """{ workItems(filter: {process: {code: {eq: "order"}}}) { nodes {
+    title openedBy { name } subject { ... on Customer { id } } step { code } } } }"""
 FREE = """mutation ($id: ID!, $after: ID!) { workItemDependencyRemove(input: {id: $id, predecessorId: $after}) {
     workItem { status } } }"""
 RULE = """mutation { codeRuleUpsert(input: {name: "items", pattern: "W-{serial:4}", gapless: true}) { created } }"""
@@ -93,7 +95,7 @@ async def test_the_opener_and_the_head_withdraw(people: WorkPeople) -> None:
         refused = await people.client.error(WITHDRAW, {"id": item}, key=people.token("cho"))
         assert refused["code"] == "FORBIDDEN"
         withdrawn = await people.client.query(WITHDRAW, {"id": item}, key=people.token(name))
-        assert withdrawn["workItemWithdraw"]["workItem"] == {"status": "WITHDRAWN", "closedAt": START.isoformat()}
+        assert withdrawn["workItemWithdraw"]["workItem"] == {"status": "WITHDRAWN"}
         assert _steps(await people.item(item)) == [("draft", 1, "SKIPPED", None)]
         moves = (await people.client.query(MOVES, {"id": item}))["workItem"]["moves"]["nodes"]
         assert [(move["toValue"], move["reason"], move["movedBy"]["name"]) for move in moves] == [
@@ -219,3 +221,34 @@ async def test_staff_see_their_unit_s_and_their_own_work_and_customers_none(peop
     )
     listed = await people.client.query(of_customer, {"id": people.customer}, key=people.token("head"))
     assert {"id": item, "subject": {"__typename": "Customer"}} in listed["customer"]["workItems"]["nodes"]
+
+
+async def test_agents_do_the_work_that_is_theirs_whoever_looks_after_the_customer(people: WorkPeople) -> None:
+    await people.add("agent", "branch", "AGENT", key_role="agent")
+    await people.describe("agents", step("first", "AGENT"), step("second"))
+    item = (await people.open("ana", "agents"))["id"]
+    assert (await people.decide("agent", item))["workItem"]["step"] == {"code": "second"}
+    refused = await people.refuse("agent", item)
+    assert refused["code"] == "FORBIDDEN"
+    own = "{ workSteps { nodes { step { code } } } customers { totalCount } }"
+    seen = await people.client.query(own, key=people.token("agent"))
+    assert seen["customers"] == {"totalCount": 0}
+    assert {"step": {"code": "first"}} in seen["workSteps"]["nodes"]
+
+
+async def test_an_escalation_of_a_step_orders_work_about_what_the_item_is_about(people: WorkPeople) -> None:
+    await people.describe("order", step("do", "CHECK"), type="ORDER")
+    await people.describe("slow", step("slowly", goalSeconds=3600))
+    rule = {"clock": "STEP", "level": 1, "atShare": "1", "act": "ORDER", "process": "order", "text": "It is late."}
+    skip = {"clock": "STEP", "level": 2, "atShare": "1.5", "act": "MOVE", "moveTo": "SKIPPED"}
+    policy = {"code": "steps", "name": "Steps", "entity": "WorkStep", "match": {"step": {"code": {"eq": "slowly"}}}}
+    await people.client.query(POLICY, {"input": {**policy, "terms": [], "escalationRules": [rule, skip]}})
+    item_id = (await people.open("ana", "slow"))["id"]
+    item = await people.item(item_id)
+    due = datetime.fromisoformat(item["steps"]["nodes"][0]["dueAt"])
+    await people.client.query(ADVANCE, {"to": (due + timedelta(days=1)).isoformat()})
+    assert len(await people.open_steps(item_id)) == 1  # time alone closes no step
+    orders = (await people.client.query(ORDERS))["workItems"]["nodes"]
+    assert orders == [
+        {"title": "It is late.", "openedBy": None, "subject": {"id": people.customer}, "step": {"code": "do"}}
+    ]

@@ -12,6 +12,11 @@ from writer_client import open_hub_client
 from hub.settings import Settings
 
 GRANT = "mutation ($input: CredentialGrantInput!) { credentialGrant(input: $input) { credential { id } } }"
+REVENUE = """mutation ($id: ID!) { customerUpdate(input: {
+    id: $id, annualRevenue: "5000000", annualRevenueCurrency: "CNY"
+}) { customer { unverified } } }"""
+PENDING = "{ verifications(filter: {status: {eq: PENDING}}) { nodes { id } } }"
+CONFIRM = "mutation ($id: ID!) { verificationConfirm(input: {id: $id}) { verification { status } } }"
 DECIDE_ALL = """mutation ($rows: [WorkStepDecideInput!]!) { workStepsDecide(input: {rows: $rows}) {
     results { workStep { decision } } } }"""
 COMMITTEE = ("c1", "c2", "c3", "c4", "c5")
@@ -129,6 +134,22 @@ async def test_a_step_asks_that_its_criteria_hold(people: WorkPeople) -> None:
     assert error["exitCriteria"] == {"country": {"eq": "CN"}}
     await people.connection.execute("update customers set country = 'CN'")
     assert (await people.decide("ana", item))["workItem"]["status"] == "DONE"
+
+
+async def test_nothing_goes_on_by_facts_that_one_person_alone_has_written(people: WorkPeople) -> None:
+    facts = {"verified": ["annualRevenue"], "addressee": "ROLE", "role": "CHECK"}
+    await people.describe("facts", step("check", "OPENER", "APPROVE", "REJECT") | facts)
+    item = (await people.open("ana", "facts"))["id"]
+    await people.client.query(REVENUE, {"id": people.customer}, key=people.token("ana"))
+    error = await people.refuse("cho", item, "APPROVE")
+    assert (error["code"], error["argument"], error["columns"]) == (
+        "UNVERIFIED",
+        "input.decision",
+        ["annualRevenue"],
+    )
+    (verification,) = (await people.client.query(PENDING, key=people.token("chi")))["verifications"]["nodes"]
+    await people.client.query(CONFIRM, verification, key=people.token("chi"))
+    assert (await people.decide("cho", item, "APPROVE"))["workItem"]["status"] == "DONE"
 
 
 async def test_a_decision_that_the_step_does_not_take_names_the_possible_ones(people: WorkPeople) -> None:

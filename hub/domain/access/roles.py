@@ -18,7 +18,7 @@ from hub.client_limits import CostBudget
 from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection, Pool
 from hub.domain.access.shipped_roles import SHIPPED_ROLES, canonical_json, shipped_roles
-from hub.model import stored_filters
+from hub.model import exact_json, stored_filters
 from hub.observability import StoredFilterBroken, emit
 from hub.rights import BUILT_IN_ROLES, AccessRule, Mask, RoleVersion, Verb
 from hub.viewer import Role
@@ -84,7 +84,7 @@ class StoredRole:
 
 
 def _to_version(row: asyncpg.Record) -> RoleVersion:
-    rules = (_to_rule(rule) for rule in orjson.loads(row["rules"]))
+    rules = (_to_rule(rule) for rule in exact_json.loads(row["rules"]))
     return RoleVersion(
         row["name"],
         int(row["digest"][:15], 16),
@@ -171,7 +171,7 @@ def without_broken_rules(role: RoleVersion) -> RoleVersion:
 
 def fault_of(rule: AccessRule) -> str | None:
     """Why the hub cannot apply a rule any more; None for a sound one."""
-    return None if rule.row_filter is None else stored_filters.fault(rule.entity, orjson.loads(rule.row_filter))
+    return None if rule.row_filter is None else stored_filters.fault(rule.entity, exact_json.loads(rule.row_filter))
 
 
 async def find_role(connection: Connection, name: str) -> StoredRole | None:

@@ -2,14 +2,14 @@
 
 `writable_by` says what a manager, an agent or an integration writes, and what a customer does."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import sqlalchemy as sa
 
 from hub import schema
+from hub.model import exact_json
 from hub.model.entity import Entity
 from hub.rights import BUILT_IN_ROLES, AccessRule, RoleVersion, Verb
 from hub.schema.access.roles import AccessRole, RoleAssignment, RoleBudget, RoleRule
@@ -19,7 +19,23 @@ from hub.text_case import camel_case
 
 ALL_VERBS = frozenset(Verb)
 READ = frozenset({Verb.READ})
-OWN_CUSTOMERS = {"owner": {"id": {"eq": "$staff"}}}
+VIEWER = {"id": {"eq": "$staff"}}
+OWN_CUSTOMERS = {"owner": VIEWER}
+_OWN_STEPS: list[dict[str, object]] = [
+    {"addressee": VIEWER},
+    {"workingUnit": {"id": {"in": ["$units"]}}},
+]
+_OPENED: dict[str, object] = {"openedBy": VIEWER}
+# Work is an agent's also where the customer is not: what it opened, and what it or its unit is to do.
+OWN_WORK: Mapping[str, Sequence[dict[str, object]]] = {
+    "work_item": [_OPENED, {"steps": {"some": {"or": _OWN_STEPS}}}],
+    "work_step": [*_OWN_STEPS, {"item": _OPENED}],
+}
+# Of rows of a unit that are about its people, by scope: those that an agent reads and writes.
+OWN_ROWS: Mapping[str, dict[str, object]] = {
+    "unit_or_person": {"staff": VIEWER},
+    "issued_report": {"or": [{"staff": VIEWER}, {"checker": VIEWER}]},
+}
 ACCESS = (AccessRole, RoleRule, RoleBudget, RoleAssignment)
 
 RuleMaker = Callable[[type[Entity]], AccessRule | None]
@@ -36,8 +52,8 @@ class ShippedRole:
 
 
 def canonical_json(value: object) -> str:
-    """JSON with sorted keys and without spaces: equal values give equal texts."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """JSON with sorted keys and without spaces: equal values give equal texts. Its numbers are exact."""
+    return exact_json.dumps(value, sort_keys=True)
 
 
 def explicit_rules(role: RoleVersion) -> Mapping[str, AccessRule]:
@@ -85,8 +101,10 @@ def _integration_rule(entity: type[Entity]) -> AccessRule | None:
 def _agent_rule(entity: type[Entity]) -> AccessRule | None:
     if entity.definition.ownership.carries_key:
         return None  # webhooks send to other systems, which is an integration's work
-    if entity.definition.scope.name == "person":  # what is about the person itself
-        return AccessRule(entity.__name__, (READ | _written_by(entity, "unit")) - {Verb.DELETE})
+    scope = entity.definition.scope.name
+    if scope == "person" or scope in OWN_ROWS:  # what is about the person itself
+        row_filter = canonical_json(OWN_ROWS[scope]) if scope in OWN_ROWS else None
+        return AccessRule(entity.__name__, (READ | _written_by(entity, "unit")) - {Verb.DELETE}, row_filter)
     if not _is_of_customers(entity):
         return AccessRule(entity.__name__, READ)
     verbs = READ | _written_by(entity, "unit")
@@ -94,14 +112,17 @@ def _agent_rule(entity: type[Entity]) -> AccessRule | None:
         verbs -= {Verb.DELETE}
     own = _own_customers(entity)
     if entity.definition.ownership.carries_subject:  # or about the person itself
-        own = {"or": [own, {"staff": {"id": {"eq": "$staff"}}}]}
+        own = {"or": [own, {"staff": VIEWER}]}
     return AccessRule(entity.__name__, verbs, canonical_json(own))
 
 
 def _own_customers(entity: type[Entity]) -> dict[str, object]:
-    """The filter of rows of customers whom the viewer looks after."""
+    """The filter of rows of customers whom the viewer looks after, and of the viewer's own work."""
     if entity is Customer:
         return dict(OWN_CUSTOMERS)
+    own_work = OWN_WORK.get(entity.definition.scope.name)
+    if own_work is not None:
+        return {"or": [{"customer": OWN_CUSTOMERS}, *own_work]}
     parent = entity.definition.parent
     if parent is None or not entity.definition.is_part:
         return {"customer": OWN_CUSTOMERS}

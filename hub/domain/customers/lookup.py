@@ -147,7 +147,8 @@ async def _attach_identifier(
         "normalized": _canonical_value(identifier),
         "source": _canonical_source(identifier) or "hub",
     }
-    await rows.insert_row(tx, viewer, Identifier, row, now)
+    fields = ["kind", "value", *([] if identifier.source is None else ["source"])]
+    await rows.insert_row(tx, viewer, Identifier, row, now, fields=fields)
 
 
 @alternate_key(

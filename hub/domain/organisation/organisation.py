@@ -57,7 +57,8 @@ async def unit_create(
     parent_path = None if parent_id is None else await _visible_path(tx, viewer, parent_id, "parent_id")
     path = checked["code"] if parent_path is None else f"{parent_path}.{checked['code']}"
     row = checked | {"kind": kind, "parent_id": parent_id, "path": path}
-    return OrgUnitPayload(await rows.insert_row(tx, viewer, OrgUnit, row, now))
+    fields = ["code", "name", "kind", *([] if parent_id is None else ["parent_id"])]
+    return OrgUnitPayload(await rows.insert_row(tx, viewer, OrgUnit, row, now, fields=fields))
 
 
 @command("orgUnitMove")
@@ -78,5 +79,6 @@ async def unit_move(
     )
     if f"{parent_path}.".startswith(f"{old_path}."):
         raise BadInput("parent_id: it stands below the unit itself; name another one.", argument="parent_id")
-    await tx.execute(_MOVE_SUBTREE, old_path, f"{parent_path}.{old_path.rpartition('.')[2]}", id, parent_id, now)
+    async with rows.updating(tx, viewer, OrgUnit, id, fields=("parent_id",)):
+        await tx.execute(_MOVE_SUBTREE, old_path, f"{parent_path}.{old_path.rpartition('.')[2]}", id, parent_id, now)
     return OrgUnitPayload(id)

@@ -57,4 +57,6 @@ async def consent_set(
         "given_at": answered_at,
         "expires_at": expires_at,
     }
-    return ConsentSetPayload(await insert_current(tx, viewer, Consent, row, now))
+    optional = {"channel": channel, "evidence": evidence, "given_at": given_at, "expires_at": expires_at}
+    fields = ["purpose", "source", "status", *(name for name, value in optional.items() if value is not None)]
+    return ConsentSetPayload(await insert_current(tx, viewer, Consent, row, now, fields=fields))

@@ -54,4 +54,6 @@ async def record(
     reasons_by_path = {f"reasons[{index}]": reason for index, reason in enumerate(reasons or ())}
     validators.check_values(reasons_by_path, dict.fromkeys(reasons_by_path, validators.json_object_value))
     row = checked | {"customer_id": customer_id, "value": value, "reasons": reasons or [], "computed_at": computed}
-    return ScoreRecordPayload(await insert_current(tx, viewer, Score, row, now))
+    optional = {"band": band, "reasons": reasons, "computed_at": computed_at}
+    fields = ["model", "value", *(name for name, supplied in optional.items() if supplied is not None)]
+    return ScoreRecordPayload(await insert_current(tx, viewer, Score, row, now, fields=fields))

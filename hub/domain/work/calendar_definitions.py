@@ -176,6 +176,9 @@ def derive(definition: CalendarDefinition, now: datetime) -> DerivedCalendar:
     if last_day is None:
         local_year = now.astimezone(ZoneInfo(definition.timezone)).year
         last_day, extends_on = date(local_year + YEARS_AHEAD, 12, 31), date(local_year + 1, 1, 1)
+        if definition.starts_on > last_day:
+            message = f"starts_on: the horizon that moves on is {last_day}; give an earlier day, or a last one too."
+            raise BadInput(message, argument="starts_on")
     if definition.country is not None:
         require_known(definition.country, definition.subdivision)
     elif definition.subdivision is not None:

@@ -30,11 +30,11 @@ class Counting:
 
     def after(self, start: datetime, working: timedelta) -> datetime | None:
         """The first moment by which so much working time has passed, closing time included; None beyond the horizon."""
-        if self._working_time is None:
-            return start + working
         try:
+            if self._working_time is None:
+                return start + working
             return self._working_time.after(max(start, self._working_time.covers_from), working)
-        except BadInput:
+        except (BadInput, OverflowError):  # the second: after the year 9999
             return None
 
 

@@ -16,7 +16,6 @@ from hub.domain.work.clocks import pause_clock, resume_clock, start_clock, stop_
 from hub.model.clock_rules import ClockRule
 from hub.model.entity import Entity, entity_of
 from hub.model.rules import after_change
-from hub.model.scopes import Audience
 from hub.model.subjects import subject_values
 
 _OPEN = "select name, running_since is not null as runs from clocks where row_id = $1 and stopped_at is null"
@@ -42,8 +41,7 @@ async def _apply(
     if state in rule.runs:
         if runs is None:
             values = await subject_values(tx, entity, key)
-            audience = {"audience": Audience.INSIDE.value} if rule.inside and values["customer_id"] is not None else {}
-            await start_clock(tx, values | audience, rule.name, now=now)
+            await start_clock(tx, values, rule.name, now=now, public=rule.public)
         elif not runs:
             await resume_clock(tx, entity, key, rule.name, now)
     elif runs is not None:

@@ -17,6 +17,7 @@ from hub.domain.work.escalations import escalate
 from hub.domain.work.policy_matching import find_policy
 from hub.errors import BadInput
 from hub.model.entity import Entity
+from hub.model.subjects import inside_values
 from hub.model.timers import DueRow, batch_timer
 from hub.schema.work.clocks import Clock, ClockStatus
 
@@ -41,12 +42,13 @@ async def start_clock(
     now: datetime,
     goal: timedelta | None = None,
     calendar_id: UUID | None = None,
+    public: bool = False,
 ) -> UUID | None:
     """Starts a clock about a row, by the goal and calendar of the policy that matches it unless they are given.
 
     Returns its key; that of the open clock of this name if there is one, which goes on as it is; None if no policy matches
     and no goal is given. A goal beyond the calendar's horizon leaves it without a due time until the horizon moves on. Raises
-    BadInput for a goal that is no amount of time."""
+    BadInput for a goal that is no amount of time. A customer sees it if it is `public` and its row is the customer's."""
     policy = await find_policy(tx, subject_values["entity"], subject_values["row_id"], name, now)
     has_own_goal = goal is not None
     if goal is None:
@@ -55,6 +57,7 @@ async def start_clock(
         goal, calendar_id = policy.goal, policy.calendar
     elif calendar_id is None and policy is not None:
         calendar_id = policy.calendar
+    values = subject_values if public else inside_values(subject_values)
     goal = timedelta(seconds=-(-goal // timedelta(seconds=1)))
     if not timedelta() < goal <= MAX_GOAL:
         message = "goal: a clock has a positive goal of at most 100 years; give another."
@@ -66,7 +69,7 @@ async def start_clock(
     event = next_event(state, levels.get((key, name), ()), counting, now)
     clock: UUID | None = await tx.fetchval(
         _INSERT,
-        *(subject_values.get(column) for column in SUBJECT_COLUMNS),
+        *(values.get(column) for column in SUBJECT_COLUMNS),
         name,
         ClockStatus.RUNNING.value,
         key,

@@ -23,9 +23,11 @@ from hub.domain.work.milestones import (
 )
 from hub.domain.work.notifications import notify
 from hub.domain.work.step_rules import FORWARD, PastDecision, ProcessRules, StepRule, barred, voters
+from hub.errors import BadInput
 from hub.model import rows, stored_filters
 from hub.model.moves import move_row
 from hub.model.registry import entity_named
+from hub.model.rules import Write, guards
 from hub.model.scopes import Audience
 from hub.model.subjects import subject_values
 from hub.schema.work.notifications import NotificationType
@@ -34,6 +36,7 @@ from hub.schema.work.work_items import WorkItem, WorkItemStatus, WorkStep, WorkS
 from hub.viewer import ADMIN, Viewer
 
 CLOCK = "STEP"
+OWNER_COLUMNS = ("customer_id", "unit_id", "staff_id", "audience")  # that steps share with their item
 
 _PROCESS = "select code, max_rounds from processes where id = $1"
 _RULES = "select * from process_steps where process_id = $1 order by position"
@@ -45,6 +48,7 @@ _OPEN = "select id, step_id from work_steps where item_id = $1 and status = 'OPE
 _VOTES = """
 select decision from work_steps where item_id = $1 and step_id = $2 and round = $3 and status = 'DECIDED'
 """
+_DUE = "select due_at from clocks where id = $1"
 _DEPENDENTS = """
 select i.id from work_item_dependencies as d join work_items as i on i.id = d.item_id
 where d.predecessor_id = $1 and i.status = 'WAITING' order by i.id
@@ -133,7 +137,7 @@ async def _concerns_customer(flow: ItemFlow) -> bool:
 
 def _subject_of(flow: ItemFlow, entity: str, key: UUID) -> dict[str, Any]:
     """The columns of rows about the item or one of its steps."""
-    owners = {name: flow.item[name] for name in ("customer_id", "unit_id", "staff_id", "audience")}
+    owners = {name: flow.item[name] for name in OWNER_COLUMNS}
     return {"entity": entity, "row_id": key, **owners}
 
 
@@ -169,27 +173,21 @@ async def _open_step(flow: ItemFlow, rule: StepRule) -> None:
 async def _insert_step(
     flow: ItemFlow, rule: StepRule, addressing: Addressing, number: int, person: UUID | None
 ) -> UUID:
-    """Inserts a step with its clock, whose goal is the step's."""
-    key: UUID = await flow.tx.fetchval("select uuidv7()")
-    values = _subject_of(flow, "WorkStep", key)
-    row = {name: value for name, value in values.items() if name not in ("entity", "row_id")}
-    row |= {"id": key, "item_id": flow.key, "step_id": rule.id, "position": rule.position, "round": flow.item["round"]}
+    """Inserts a step, and starts its clock, whose goal is the step's; a policy may match the row that there is then."""
+    row = {name: flow.item[name] for name in OWNER_COLUMNS}
+    row |= {"item_id": flow.key, "step_id": rule.id, "position": rule.position, "round": flow.item["round"]}
     row |= {"voter": number, "role": rule.role, "status": WorkStepStatus.OPEN, "opened_at": flow.now}
     row |= {"addressee_id": person, "working_unit_id": addressing.unit_id}
-    due_at = None
+    key = await rows.insert_row(flow.tx, ADMIN, WorkStep, row, flow.now)
     if rule.addressee is not StepAddressee.AUTO:
-        due_at = await _start_clock(flow, rule, values)
-    await rows.insert_row(flow.tx, ADMIN, WorkStep, row | {"due_at": due_at}, flow.now)
+        values = _subject_of(flow, "WorkStep", key)
+        if values["audience"] != Audience.PERSON:  # the person who does it is the one whom escalations mean
+            values["staff_id"] = person
+        clock = await start_clock(flow.tx, values, CLOCK, now=flow.now, goal=rule.goal, calendar_id=rule.calendar_id)
+        due_at = None if clock is None else await flow.tx.fetchval(_DUE, clock)
+        if due_at is not None:
+            await rows.update_row(flow.tx, ADMIN, WorkStep, key, {"due_at": due_at}, flow.now)
     return key
-
-
-async def _start_clock(flow: ItemFlow, rule: StepRule, values: dict[str, Any]) -> datetime | None:
-    """Starts the clock of a step; returns when it is due, None without a goal."""
-    clock = await start_clock(flow.tx, values, CLOCK, now=flow.now, goal=rule.goal, calendar_id=rule.calendar_id)
-    if clock is None:
-        return None
-    due_at: datetime | None = await flow.tx.fetchval("select due_at from clocks where id = $1", clock)
-    return due_at
 
 
 async def _notify(
@@ -256,7 +254,8 @@ async def _skip(flow: ItemFlow, rule: StepRule | None = None) -> None:
     for row in await flow.tx.fetch(_OPEN, flow.key):
         if rule is None or row["step_id"] == rule.id:
             status = WorkStepStatus.SKIPPED
-            await move_row(flow.tx, flow.viewer, WorkStep, row["id"], "status", status, now=flow.now)
+            columns = {"decision": None}
+            await move_row(flow.tx, flow.viewer, WorkStep, row["id"], "status", status, now=flow.now, columns=columns)
             end_clock = void_clock if rule is None else stop_clock
             await end_clock(flow.tx, WorkStep, row["id"], CLOCK, flow.now)
 
@@ -292,8 +291,7 @@ async def _go_back(flow: ItemFlow, rule: StepRule) -> None:
 async def end(flow: ItemFlow, status: WorkItemStatus, reason: str | None = None) -> None:
     """Ends an item: what is open is skipped, and items that waited for it begin."""
     await _skip(flow)
-    await move_row(flow.tx, flow.viewer, WorkItem, flow.key, "status", status, now=flow.now, reason=reason)
-    flow.item["status"] = status.value
+    await _move_item(flow, status, reason)
     if status is not WorkItemStatus.DONE:
         await skip_milestones(flow.tx, "WorkItem", flow.key, flow.now)
     for row in await flow.tx.fetch(_DEPENDENTS, flow.key):
@@ -305,6 +303,34 @@ async def begin_if_free(flow: ItemFlow) -> None:
 
     The item is locked before its predecessors are read: of two that end at once, the later one begins it."""
     if flow.item["status"] == WorkItemStatus.WAITING and not await flow.tx.fetchval(_WAITS, flow.key):
-        await move_row(flow.tx, flow.viewer, WorkItem, flow.key, "status", WorkItemStatus.OPEN, now=flow.now)
-        flow.item["status"] = WorkItemStatus.OPEN.value
+        await _move_item(flow, WorkItemStatus.OPEN, None)
         await begin(flow)
+
+
+async def _move_item(flow: ItemFlow, status: WorkItemStatus, reason: str | None) -> None:
+    columns = {"step_id": flow.item["step_id"]}
+    await move_row(
+        flow.tx, flow.viewer, WorkItem, flow.key, "status", status, now=flow.now, reason=reason, columns=columns
+    )
+    flow.item["status"] = status.value
+
+
+# -- guards -------------------------------------------------------------------------------------------------------------
+
+
+@guards(WorkItem, "status", "OPEN")
+@guards(WorkItem, "status", "DONE")
+@guards(WorkItem, "status", "REJECTED")
+@guards(WorkItem, "status", "WITHDRAWN")
+def moved_by_its_process(write: Write) -> None:
+    """An item moves with its steps, and not by itself: whoever moves it says at which step it is."""
+    if "step_id" not in write.values:
+        raise BadInput("status: its process moves an item; decide its steps.", code="MOVE_INVALID", argument="status")
+
+
+@guards(WorkStep, "status", "DECIDED")
+@guards(WorkStep, "status", "SKIPPED")
+def closed_by_its_process(write: Write) -> None:
+    """A step closes with a decision, its own or that of others, so that the item goes on."""
+    if "decision" not in write.values:
+        raise BadInput("status: a step closes by a decision; decide it.", code="MOVE_INVALID", argument="status")

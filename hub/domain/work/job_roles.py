@@ -83,7 +83,7 @@ async def upsert_job_role(
     JobRole.require(viewer, "create")
     role = check_values({"role": role}, {"role": validators.code})["role"]
     if (unit_id is None) is (team_id is None):
-        message = "unitId: a role is of a unit or of a team; give exactly one of unitId and teamId."
+        message = "unit_id: a role is of a unit or of a team; give exactly one of unitId and teamId."
         raise BadInput(message, argument="unit_id")
     begins = from_at or now
     held = await tx.fetchrow(_HELD, role, staff_id, unit_id, team_id, begins)

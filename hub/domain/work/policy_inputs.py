@@ -110,8 +110,8 @@ async def check_rules(
         if rule.process is not None and rule.process not in processes:
             message = f"{argument}.process: there is no process {rule.process[:63]!r}; `processes` lists them."
             raise NotFound(message, argument=f"{argument}.process")
-        text = rule.text if rule.text is None else validators.single_line(rule.text)
-        values = rule._asdict() | {"text": text, "act": rule.act.value, "unit": rule.unit.value}
+        texts = validators.check_values({f"{argument}.text": rule.text}, {f"{argument}.text": validators.single_line})
+        values = rule._asdict() | {"text": texts[f"{argument}.text"], "act": rule.act.value, "unit": rule.unit.value}
         rule_rows[rule.clock, rule.level] = values
     return list(rule_rows.values())
 

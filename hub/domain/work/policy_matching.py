@@ -4,10 +4,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-import orjson
-
 from hub.db.pool import Connection
-from hub.model import stored_filters
+from hub.model import exact_json, stored_filters
 
 _CANDIDATES = """
 select p.id, p.match, p.revision, t.goal_seconds, t.calendar_id from sla_policies as p
@@ -30,7 +28,7 @@ class MatchingPolicy(NamedTuple):
 async def find_policy(tx: Connection, entity: str, row_id: UUID, clock: str, now: datetime) -> MatchingPolicy | None:
     """The policy that applies to a clock of a row that starts now; None if none matches."""
     for row in await tx.fetch(_CANDIDATES, entity, clock, now):
-        match = None if row["match"] is None else orjson.loads(row["match"])
+        match = None if row["match"] is None else exact_json.loads(row["match"])
         if match is None or await stored_filters.matches(tx, entity, match, row_id):
             goal = None if row["goal_seconds"] is None else timedelta(seconds=row["goal_seconds"])
             return MatchingPolicy(row["id"], row["revision"], goal, row["calendar_id"])

@@ -5,16 +5,16 @@ from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-import orjson
-
 from hub.db.pool import Connection
 from hub.domain.work.process_definitions import ProcessStepInput, check_steps
 from hub.errors import BadInput, NotFound
-from hub.model import rows, stored_filters, validators
+from hub.model import exact_json, rows, stored_filters, validators
+from hub.model.code_patterns import parse_pattern
 from hub.model.commands import command
 from hub.model.entity import Entity, declared_entities
 from hub.model.versions import require_version
 from hub.schema.work.processes import Process, ProcessStatus, ProcessStep, ProcessType
+from hub.schema.work.work_items import WorkItem
 from hub.text_case import camel_case
 from hub.viewer import Viewer
 
@@ -28,7 +28,7 @@ _STEPS = "select * from process_steps where process_id = $1 order by position"
 _REMOVE_STEPS = "delete from process_steps where process_id = $1"
 _CALENDARS = "select code, id from calendars where code = any($1)"
 _UNITS = "select code, id from org_units where code = any($1)"
-_CODE_RULE = "select id from code_rules where name = $1"
+_CODE_RULE = "select id, pattern, check_digit from code_rules where name = $1"
 STEP_COLUMNS = (
     "position", "code", "name", "public_name", "group_name", "addressee", "role", "unit_type", "unit_id", "decisions",
     "returns_to", "quorum", "majority", "distinct_from", "allows_opener", "authority", "verified", "about",
@@ -161,23 +161,33 @@ def _comparable(row: Mapping[str, Any]) -> dict[str, Any]:
     """A step's columns, so that a stored row equals one that would be stored."""
     values = {name: row[name] for name in STEP_COLUMNS}
     if isinstance(values["exit_criteria"], str):
-        values["exit_criteria"] = orjson.loads(values["exit_criteria"])
+        values["exit_criteria"] = exact_json.loads(values["exit_criteria"])
     return values
 
 
 def _subject_type(about: str) -> type[Entity]:
     """The entity that items may be about; raises BadInput."""
-    for entity in declared_entities():
+    subjects = [e for e in declared_entities() if WorkItem.__name__ in e.definition.options.get("subject_of", ())]
+    for entity in subjects:
         if entity.__name__ == about:
             return entity
-    raise BadInput(f"about: there is no type {about[:63]!r}; name one like Customer.", argument="about")
+    names = ", ".join(entity.__name__ for entity in subjects)
+    raise BadInput(f"about: no work item is about a {about[:63]!r}; name one of {names}.", argument="about")
 
 
 async def _code_rule(tx: Connection, name: str | None) -> UUID | None:
-    key: UUID | None = None if name is None else await tx.fetchval(_CODE_RULE, name)
-    if key is None and name is not None:
+    """The rule of a name, whose pattern needs no values of its own; raises NotFound or BadInput."""
+    if name is None:
+        return None
+    row = await tx.fetchrow(_CODE_RULE, name)
+    if row is None:
         message = f"code_rule: there is no code rule {name[:63]!r}; `codeRules` lists them."
         raise NotFound(message, argument="code_rule")
+    names = parse_pattern(row["pattern"], row["check_digit"]).names
+    if names:
+        message = f"code_rule: its pattern asks for {', '.join(names)}, which an item has not; name another rule."
+        raise BadInput(message, code="CODE_INVALID", argument="code_rule")
+    key: UUID = row["id"]
     return key
 
 

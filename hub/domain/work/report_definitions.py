@@ -5,13 +5,11 @@ from datetime import date, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-import orjson
-
 from hub.db.pool import Connection
 from hub.domain.access import api_keys
 from hub.domain.work.calendar_definitions import check_timezone
 from hub.errors import BadInput, HubError
-from hub.model import rows, stored_filters, validators
+from hub.model import exact_json, rows, stored_filters, validators
 from hub.schema.work.reports import Report, ReportPer, ReportStatus
 from hub.viewer import Viewer
 
@@ -173,8 +171,8 @@ def decoded(row: Mapping[str, Any]) -> dict[str, Any]:
     """A stored report with its JSON columns read."""
     return {
         **row,
-        "variables": orjson.loads(row["variables"]),
-        "subjects": None if row["subjects"] is None else orjson.loads(row["subjects"]),
+        "variables": exact_json.loads(row["variables"]),
+        "subjects": None if row["subjects"] is None else exact_json.loads(row["subjects"]),
     }
 
 

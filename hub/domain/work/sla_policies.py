@@ -91,7 +91,7 @@ def _columns(
     if not 1 <= position <= MAX_POSITION:
         raise BadInput(f"position: give 1 to {MAX_POSITION:,}.", argument="position")
     if valid_from is not None and valid_until is not None and valid_from >= valid_until:
-        raise BadInput("valid_until: it must come after valid_from; give a later moment.", argument="valid_until")
+        raise BadInput("valid_until: it would end before it begins; give a later moment.", argument="valid_until")
     validity = {"valid_from": valid_from, "valid_until": valid_until}
     return {"name": name, "entity": entity, "match": match or None, "position": position, **validity}
 

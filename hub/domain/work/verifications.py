@@ -22,7 +22,7 @@ from hub.model.definition import UNVERIFIED, snake_case
 from hub.model.entity import Entity, declared_entities
 from hub.model.scopes import Audience
 from hub.model.statements import compile_statement
-from hub.model.subjects import subject_values
+from hub.model.subjects import inside_values, subject_values
 from hub.model.writer import writer_of
 from hub.rights import Verb
 from hub.schema.work.verifications import Verification, VerificationStatus
@@ -79,7 +79,7 @@ class VerificationRecorder:
         self, tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, names: Collection[str], now: datetime
     ) -> None:
         """Stores the viewer's claim. Of claims that become stale, the other fields are claimed anew by who claimed them."""
-        subject = await _inside_values(tx, entity, key)
+        subject = inside_values(await subject_values(tx, entity, key))
         columns = ", ".join(("id", "version", *entity.definition.verified_columns))
         row = await tx.fetchrow(f"select {columns} from {entity.table.name} where id = $1", key)
         assert row is not None  # it has just been written
@@ -174,12 +174,6 @@ async def set_pending_evidence(tx: Connection, key: UUID, evidence: dict[str, An
     checked = writer_of(Verification).canonical({"evidence": evidence})
     for claim in await tx.fetch(_PENDING_OF_ROW, key):
         await _set(tx, claim["id"], checked, now)
-
-
-async def _inside_values(tx: Connection, entity: type[Entity], key: UUID) -> dict[str, Any]:
-    """The columns of a verification about a row: a customer does not see what is said about it."""
-    subject = await subject_values(tx, entity, key)
-    return subject | ({"audience": Audience.INSIDE} if subject["audience"] == Audience.CUSTOMER else {})
 
 
 def _values(row: asyncpg.Record, names: Collection[str]) -> dict[str, Any]:

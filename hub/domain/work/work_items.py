@@ -250,9 +250,10 @@ async def remove_dependency(
     await tx.fetch(_LOCK_PREDECESSORS, [predecessor_id])
     flow = await lock_item(tx, viewer, id, now)
     _require_waiting(flow)
-    if await tx.fetchval(_REMOVE_DEPENDENCY, id, predecessor_id) is None:
-        raise NotFound("predecessor_id: the item does not wait for that one.", argument="predecessor_id")
+    removed = await tx.fetchval(_REMOVE_DEPENDENCY, id, predecessor_id)
     await begin_if_free(flow)
+    if removed is None and flow.item["status"] == WorkItemStatus.WAITING:
+        raise NotFound("predecessor_id: the item does not wait for that one.", argument="predecessor_id")
     return WorkItemDependencyRemovePayload(id)
 
 

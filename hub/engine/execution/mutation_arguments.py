@@ -72,11 +72,13 @@ def argument_error(field_plan: MutationFieldPlan, argument: str, code: str, faul
 
 
 def qualify_argument(error: HubError, argument: str) -> HubError:
-    """The error with the whole path of the argument that a command named in its own words."""
+    """The error with the whole path of the argument that a command named in its own words or as clients do."""
     if error.argument is not None:
-        qualified = f"{argument}.{'.'.join(camel_case(part) for part in error.argument.split('.'))}"
-        error.message = qualified + error.message.removeprefix(error.argument)
-        error.argument = qualified
+        path = ".".join(camel_case(part) for part in error.argument.split("."))
+        qualified = f"{argument}.{path}"
+        named = next((name for name in (error.argument, path) if error.message.startswith(name)), None)
+        rest = f": {error.message}" if named is None else error.message.removeprefix(named)
+        error.argument, error.message = qualified, qualified + rest
     return error
 
 

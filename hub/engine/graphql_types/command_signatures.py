@@ -36,6 +36,13 @@ def _as_json(value: Any, argument: str) -> Any:
     return value
 
 
+def _as_json_object(value: Any, argument: str) -> Any:
+    """Returns a JSON object as it is; raises VALUE_INVALID for other JSON."""
+    if not isinstance(value, Mapping):
+        bad_input("VALUE_INVALID", argument, 'it is no JSON object; give one like {"name": 1}.')
+    return _as_json(value, argument)
+
+
 def _list_reader(read_value: ValueReader) -> ValueReader:
     return lambda values, argument: [read_value(value, f"{argument}[{index}]") for index, value in enumerate(values)]
 
@@ -185,7 +192,7 @@ def _input_type_of(
         nested = input_type(bare_type, signatures, owner)
         return nested.name, nested.read, nested
     if bare_type is dict or typing.get_origin(bare_type) in (dict, Mapping):
-        return "Json", _as_json, None
+        return "Json", _as_json_object, None
     if isinstance(bare_type, type) and issubclass(bare_type, Enum):
         signatures.enums[bare_type.__name__] = bare_type
         enum_class = bare_type

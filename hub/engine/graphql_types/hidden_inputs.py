@@ -84,13 +84,13 @@ def _inside(whole: Catalog, entity: CatalogEntity, columns: Iterable[str], right
 def _hide_parameters(hidden: HiddenMembers, whole: Catalog, mutation: MutationField, rights: Rights) -> None:
     """Hides parameters that are columns of the row which a command gives, if they are neither written nor read.
 
-    A role that names the command may write whatever it writes."""
+    A role that names the command may write whatever it writes; who administers needs no rules for keys and roles."""
     for entity in {field.entity.name: field.entity for field in mutation.payload if field.entity is not None}.values():
         columns = [field.key for field in mutation.input.fields if field.key in entity.table.c and field.key != "id"]
         hidden.members[mutation.input.name].update(_inside(whole, entity, columns, rights))
         writers, readers = _rules(rights, entity.name, (Verb.CREATE, Verb.UPDATE)), _readers(rights, entity.name)
-        is_named = any(mutation.name in (role.run or ()) for role in rights.roles)
-        if writers is not None and readers is not None and not is_named:
+        is_free = any(role.administers or mutation.name in (role.run or ()) for role in rights.roles)
+        if writers is not None and readers is not None and not is_free:
             hidden.members[mutation.input.name].update(
                 name
                 for name in _unwritable(entity, entity.declaration.writer, columns, writers)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from graphql import GraphQLInputObjectType, Undefined
 
 from hub.engine.catalog.catalog import CatalogEntity
@@ -24,7 +23,7 @@ from hub.engine.plan.dependencies import predicate_tables
 from hub.engine.plan.filters import ALWAYS_TRUE, plan_filter
 from hub.engine.plan.parameters import ExecutionContext, Parameter, Runtime
 from hub.engine.plan.predicates import Or, Predicate
-from hub.model import scopes
+from hub.model import exact_json, scopes
 from hub.rights import CUSTOMER, STAFF, UNITS, AccessRule, Rights, Verb, rights_of
 from hub.viewer import ADMIN, Viewer
 
@@ -71,8 +70,8 @@ def plan_row_filter(
     filter_type = schema.core.type_map[f"{entity.name}Filter"]
     assert isinstance(filter_type, GraphQLInputObjectType)
     try:
-        value = InputCoercers().for_type(filter_type)(orjson.loads(text))
-    except orjson.JSONDecodeError:
+        value = InputCoercers().for_type(filter_type)(exact_json.loads(text))
+    except ValueError:
         value = Undefined
     if value is Undefined or value is None:
         bad_input("FILTER_INVALID", "filter", f"it is no {entity.name}Filter; check its names and values.")

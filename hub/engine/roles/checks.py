@@ -17,6 +17,7 @@ from hub.engine.roles.list_plans import entries_read, steps_of
 from hub.engine.roles.stored_filters import StoredFilterPlanner
 from hub.engine.sql.members import compile_members
 from hub.errors import BadInput
+from hub.model import exact_json
 from hub.model.declarations import ToOne
 from hub.rights import AccessRule, Mask, RoleVersion, Verb, rights_of
 from hub.viewer import Viewer
@@ -56,7 +57,7 @@ class RoleChecker:
                     f"{argument}.masks", f"{name} is not among the rule's fields; add it, or leave the mask out"
                 )
         if rule.row_filter is not None:
-            self._filters.check(entity.name, orjson.loads(rule.row_filter), f"{argument}.row_filter")
+            self._filters.check(entity.name, exact_json.loads(rule.row_filter), f"{argument}.row_filter")
 
     def check_commands(self, names: Iterable[str], argument: str) -> None:
         """Raises BadInput for a name that is no command's."""

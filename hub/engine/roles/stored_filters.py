@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-import orjson
 from graphql import OperationDefinitionNode, VariableDefinitionNode, get_variable_values, parse
 
 from hub.db.pool import Connection
@@ -17,6 +16,7 @@ from hub.engine.plan.members import plan_members
 from hub.engine.plan.row_filters import plan_row_filter
 from hub.engine.sql.members import MembersStatement, compile_members
 from hub.errors import BadInput
+from hub.model import exact_json
 from hub.rights import rights_of
 from hub.viewer import ADMIN
 
@@ -47,7 +47,7 @@ class StoredFilterPlanner:
             path, fault = (matched["path"] or "", matched["fault"]) if matched else ("", result[0].message)
             raise BadInput(f"{argument}{path}: {fault}", code="FILTER_INVALID", argument=f"{argument}{path}")
         try:
-            plan_row_filter(schema, known, orjson.dumps(value).decode())
+            plan_row_filter(schema, known, exact_json.dumps(value))
         except BadInput as error:
             path_in_filter = argument + (error.argument or "filter").removeprefix("filter")
             message = error.message.removeprefix(error.argument or "").removeprefix(": ")
@@ -55,7 +55,7 @@ class StoredFilterPlanner:
 
     async def matches(self, tx: Connection, entity: str, value: Any, key: UUID) -> bool:
         """Whether the row of this key matches a filter; it does not match one that cannot be planned."""
-        statement = self._statement(entity, orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode())
+        statement = self._statement(entity, exact_json.dumps(value, sort_keys=True))
         return statement is not None and bool(await tx.fetch(statement.text, *statement.bind(ADMIN, 1, [key])))
 
     def _compile(self, entity: str, text: str) -> MembersStatement | None:

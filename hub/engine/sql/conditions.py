@@ -168,8 +168,11 @@ def _json(comparison: JsonComparison, row: sa.FromClause) -> Condition:
 
 
 def _exists(source: SelectSource, part: Exists) -> Condition:
+    entity = part.join.entity
+    if not source.of_images and _names_key(part) and row_visibility(source.aliases, entity, entity.table):
+        return source.row.c[part.join.our_column] == _visible_key(source.aliases, part)
     joined_row, conditions = join_table(source.aliases, part.join, source.row)
-    inner = SelectSource(source.aliases, joined_row, grouped=False)
+    inner = SelectSource(source.aliases, joined_row, grouped=False, of_images=source.of_images)
     matches = condition(inner, part.part)
     conditions += [*_not_null(part.join, joined_row), matches.is_not(sa.true()) if part.fails else matches]
     return sa.exists(
@@ -177,10 +180,32 @@ def _exists(source: SelectSource, part: Exists) -> Condition:
     )
 
 
+def _names_key(part: Exists) -> bool:
+    """Whether the only joined row that meets the part is the one with a key that the caller gives."""
+    parts = part.part.parts if isinstance(part.part, And) else (part.part,)
+    return (part.join.their_column == "id" and not part.fails) and any(
+        isinstance(operand, Comparison)
+        and operand.operator == "eq"
+        and (operand.column is None or operand.column.column.name == "id")
+        for operand in parts
+    )
+
+
+def _visible_key(aliases: AliasGenerator, part: Exists) -> sa.ColumnElement[Any]:
+    """The key of a row that the caller names, read once, if the viewer sees it.
+
+    A hidden row is as good as absent: nothing that belongs to it is read, so that the time does not tell them apart."""
+    joined_row = aliases.for_table(part.join.entity.table)
+    inner = SelectSource(aliases, joined_row, grouped=False)
+    conditions = [condition(inner, part.part), *row_visibility(aliases, part.join.entity, joined_row)]
+    select = sa.select(joined_row.c.id).select_from(inner.tables()).where(*conditions)
+    return select.correlate_except(*inner.own()).scalar_subquery()
+
+
 def aggregate_value(source: SelectSource, aggregate: AggregateExpression) -> sa.ColumnElement[Any]:
     """An aggregate over joined rows as a value of the source's row. Without rows, counts are 0, the others null."""
     joined_row = source.aliases.for_table(aggregate.join.entity.table)
-    inner = SelectSource(source.aliases, joined_row, grouped=False)
+    inner = SelectSource(source.aliases, joined_row, grouped=False, of_images=source.of_images)
     conditions = [condition(inner, aggregate.where), *visibility(source.aliases, aggregate.join, joined_row)]
     key, value = joined_row.c[aggregate.join.their_column], _aggregate_function(aggregate, joined_row)
     if source.grouped:

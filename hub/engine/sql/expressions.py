@@ -88,13 +88,15 @@ def lightweight_table(table: sa.Table) -> sa.TableClause:
 class SelectSource:
     """The rows that a select reads: a table's alias, the joins that it needs, and whether those of aggregates are grouped.
 
-    `matches` are the keys that match a search, with the ranks of their codes."""
+    `matches` are the keys that match a search, with the ranks of their codes. `of_images`: it reads images of the log, or rows
+    that belong to them, which are visible as they were and not as the tables are now."""
 
     aliases: AliasGenerator
     row: sa.FromClause
     grouped: bool
     joins: list[tuple[sa.FromClause, Condition]] = field(default_factory=list)
     matches: sa.FromClause | None = None
+    of_images: bool = False
 
     def tables(self) -> sa.FromClause:
         """The FROM clause."""

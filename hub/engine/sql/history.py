@@ -60,7 +60,7 @@ def image_visible(aliases: AliasGenerator, entity: CatalogEntity, value: Value, 
     exists: Condition = value.is_not(None)
     image_row = row_image(aliases, entity.table, value)
     predicate = scopes.visible_image(entity.table, image_row, aliases.rights)
-    source = SelectSource(aliases, image_row, grouped=False)
+    source = SelectSource(aliases, image_row, grouped=False, of_images=True)
     conditions = [] if predicate is None else [predicate]
     if where != And(()):
         # A redacted image may have met it: subscribers that saw the row must learn that it is gone.
