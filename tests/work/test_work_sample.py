@@ -41,8 +41,8 @@ async def test_the_sample_configuration_loads_twice_without_a_change(
         "calendars": ["around_the_clock", "cn"],
         "codeRules": ["applications"],
         "teams": ["credit_committee", "east_coast"],
-        "slaPolicies": ["daily_logs", "steps_of_work"],
+        "slaPolicies": ["steps_of_work", "daily_logs"],
         "reports": ["daily_log", "month_of_the_unit"],
     }  # fmt: skip
-    assert data["disclosureLimits"]["nodes"] == [{"type": "HOSPITALITY", "perPerson": "200"}]
+    assert data["disclosureLimits"]["nodes"] == [{"type": "HOSPITALITY", "perPerson": "200.0000"}]
     assert data["jobRoles"]["totalCount"] == 11
