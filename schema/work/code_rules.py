@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import strawberry
 
-from hub.model import GLOBAL, Column, DescribedEnum, Entity, Json, PersonalData, any_key, field, resolver, validators
+from hub.model import GLOBAL, Column, DescribedEnum, Entity, Json, PersonalData, every_unit, field, resolver, validators
 from hub.model.code_patterns import parse_pattern
 
 CodeText = Annotated[str, strawberry.argument(description="The code.")]
@@ -22,7 +22,7 @@ class CheckDigit(DescribedEnum):
 class CodeRule(
     Entity,
     prefix="cru",
-    owned_by=any_key,
+    owned_by=every_unit,
     operations=(),
     order="name",
     sortable=("updated_at",),

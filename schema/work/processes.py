@@ -9,7 +9,7 @@ from hub.model import (
     Entity,
     Json,
     PersonalData,
-    any_key,
+    every_unit,
     field,
     stored_filter,
     to_one,
@@ -73,7 +73,7 @@ class ForecastCategory(DescribedEnum):
 class Process(
     Entity,
     prefix="prc",
-    owned_by=any_key,
+    owned_by=every_unit,
     operations=(),
     plural="processes",
     order="code",
@@ -99,7 +99,7 @@ class Process(
 class ProcessStep(
     Entity,
     prefix="prs",
-    owned_by=any_key,
+    owned_by=every_unit,
     part_of=Process,
     inverse=("steps", "Its steps, in their order."),
     permission="processes",
