@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$104) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$110) AS row_to_json_1 
 FROM (SELECT (SELECT coalesce(json_agg(CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name, (SELECT row_to_json(t$8) AS row_to_json_3 
 FROM (SELECT t$7.v$0 AS "totalCount" 
@@ -168,5 +168,14 @@ FROM credentials AS t$100
 WHERE t$100.id = t$0.key AND (t$100.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$101) WHEN (t$0.type = 'ver') THEN (SELECT row_to_json(t$103) AS row_to_json_50 
 FROM (SELECT 'Verification'::text AS __typename, 'ver_' || replace(CAST(t$102.id AS TEXT), '-', '') AS id 
 FROM verifications AS t$102 
-WHERE t$102.id = t$0.key AND (t$102.audience != 'PERSON' OR t$102.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$103) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
-FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$104) AS anon_1
+WHERE t$102.id = t$0.key AND (t$102.audience != 'PERSON' OR t$102.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$103) WHEN (t$0.type = 'clm') THEN (SELECT row_to_json(t$105) AS row_to_json_51 
+FROM (SELECT 'Claim'::text AS __typename, 'clm_' || replace(CAST(t$104.id AS TEXT), '-', '') AS id 
+FROM claims AS t$104 
+WHERE t$104.id = t$0.key AND (t$104.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$105) WHEN (t$0.type = 'dsc') THEN (SELECT row_to_json(t$107) AS row_to_json_52 
+FROM (SELECT 'Disclosure'::text AS __typename, 'dsc_' || replace(CAST(t$106.id AS TEXT), '-', '') AS id 
+FROM disclosures AS t$106 
+WHERE t$106.id = t$0.key AND (t$106.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$107) WHEN (t$0.type = 'dsl') THEN (SELECT row_to_json(t$109) AS row_to_json_53 
+FROM (SELECT 'DisclosureLimit'::text AS __typename, 'dsl_' || replace(CAST(t$108.id AS TEXT), '-', '') AS id 
+FROM disclosure_limits AS t$108 
+WHERE t$108.id = t$0.key) AS t$109) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$110) AS anon_1
