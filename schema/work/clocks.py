@@ -56,12 +56,22 @@ class Clock(
         Calendar, "The calendar that counts; empty if all time counts.", optional=True, writable="command", index=False
     )
     calendar_version: Column[int] = field(
-        "The version of the calendar that the due time was counted by.", server_default=0, hidden=True
+        "The version of the calendar that the due time was counted by.",
+        server_default=0,
+        hidden=True,
+        personal=NOT_PERSONAL,
     )
-    goal_seconds: Column[int] = field("Working time that it may take, in seconds.", writable="command")
-    policy_revision: Column[int] = field("The revision of the policy that it follows.", server_default=0, hidden=True)
+    goal_seconds: Column[int] = field(
+        "Working time that it may take, in seconds.", writable="command", personal=NOT_PERSONAL
+    )
+    policy_revision: Column[int] = field(
+        "The revision of the policy that it follows.", server_default=0, hidden=True, personal=NOT_PERSONAL
+    )
     own_goal: Column[bool] = field(
-        "Whether its goal was set by hand, so that policies leave it alone.", server_default=False, writable="command"
+        "Whether its goal was set by hand, so that policies leave it alone.",
+        server_default=False,
+        writable="command",
+        personal=NOT_PERSONAL,
     )
     spent: Column[Decimal] = field(
         "Working time in seconds that was spent before it began to run last.",
@@ -84,7 +94,9 @@ class Clock(
     next_at: Column[datetime | None] = field(
         "When its next level is reached, or it is missed.", hidden=True, personal=BEHAVIOUR
     )
-    reached: Column[int] = field("The levels that were reached, a bit for each.", server_default=0, hidden=True)
+    reached: Column[int] = field(
+        "The levels that were reached, a bit for each.", server_default=0, hidden=True, personal=NOT_PERSONAL
+    )
     level: Column[int] = field(
         "The highest level of escalation that was reached; 0 for none.",
         server_default=0,

@@ -24,7 +24,9 @@ class Milestone(
     """A step of something that is under way, as its customer sees it."""
 
     subject = any_of("What it is a step of.", inverse=("milestones", "How far it is, step by step."))
-    position: Column[int] = field("Position among the milestones of its subject, from 1.", sortable=True)
+    position: Column[int] = field(
+        "Position among the milestones of its subject, from 1.", sortable=True, personal=PersonalData.NOT_PERSONAL
+    )
     code: Column[str] = field(
         "Short name, unique for the subject.", check=validators.slug, personal=PersonalData.NOT_PERSONAL
     )

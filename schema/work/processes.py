@@ -144,7 +144,9 @@ class ProcessStep(
     verified: Column[list[str]] = field(
         "Fields of the subject that must be verified before the item goes on.", personal=PersonalData.NOT_PERSONAL
     )
-    about: Column[str] = field("Type of the rows that the exit criteria filter.", hidden=True)
+    about: Column[str] = field(
+        "Type of the rows that the exit criteria filter.", hidden=True, personal=PersonalData.NOT_PERSONAL
+    )
     exit_criteria: Column[Json | None] = stored_filter(
         "Filter that the subject must match before the item goes on; empty for none.", entity_in="about"
     )

@@ -166,14 +166,20 @@ class ReportIssue(
     section_names: Column[list[str]] = field(
         "Names of the sections that people write.", personal=PersonalData.NOT_PERSONAL
     )
-    starts_on: Column[date] = field("First day of the period.", sortable=True)
-    ends_on: Column[date] = field("Last day of the period.")
-    revision: Column[int] = field("1, and one more for each correction.", server_default=1)
-    status: Column[ReportIssueStatus] = field("How far it is.", default=ReportIssueStatus.OPEN)
+    starts_on: Column[date] = field("First day of the period.", sortable=True, personal=PersonalData.NOT_PERSONAL)
+    ends_on: Column[date] = field("Last day of the period.", personal=PersonalData.NOT_PERSONAL)
+    revision: Column[int] = field(
+        "1, and one more for each correction.", server_default=1, personal=PersonalData.NOT_PERSONAL
+    )
+    status: Column[ReportIssueStatus] = field(
+        "How far it is.", default=ReportIssueStatus.OPEN, personal=PersonalData.BEHAVIOUR
+    )
     facts: Column[Json | None] = field(
         "The answer of the report's query; empty without one.", filterable=False, personal=PersonalData.COPY
     )
-    facts_read_at: Column[datetime | None] = field("Time as of which the facts were read.")
+    facts_read_at: Column[datetime | None] = field(
+        "Time as of which the facts were read.", personal=PersonalData.NOT_PERSONAL
+    )
     fault: Column[str | None] = field("Why its facts could not be read.", personal=PersonalData.NOT_PERSONAL)
     sections: Column[Json] = field(
         "What people wrote, by the name of the section.",
@@ -189,10 +195,14 @@ class ReportIssue(
     )
     submitted_at: Column[datetime | None] = field("Time when it was submitted first.", personal=PersonalData.BEHAVIOUR)
     checked_at: Column[datetime | None] = field("Time when it was checked.", personal=PersonalData.BEHAVIOUR)
-    issued_at: Column[datetime | None] = field("Time when it was issued.", sortable=True, null_as="infinity")
+    issued_at: Column[datetime | None] = field(
+        "Time when it was issued.", sortable=True, null_as="infinity", personal=PersonalData.BEHAVIOUR
+    )
     # The key of the member of staff, team, unit or report: what makes one issue of a period.
-    subject_id: Column[UUID] = field("Key of what it is about.", hidden=True)
-    facts_at: Column[datetime | None] = field("Time at which its facts are read.", hidden=True, unlogged=True)
+    subject_id: Column[UUID] = field("Key of what it is about.", hidden=True, personal=PersonalData.NOT_PERSONAL)
+    facts_at: Column[datetime | None] = field(
+        "Time at which its facts are read.", hidden=True, unlogged=True, personal=PersonalData.NOT_PERSONAL
+    )
     report = to_one(Report, "The report.", inverse=("issues", "What was issued of it, and what is still open."))
     staff = to_one(
         Staff,

@@ -98,10 +98,16 @@ class Task(
         writable="command",
         personal=PersonalData.BEHAVIOUR,
     )
-    origin: Column[TaskOrigin] = field("Who created it.", default=TaskOrigin.PERSON, writable="command")
+    origin: Column[TaskOrigin] = field(
+        "Who created it.", default=TaskOrigin.PERSON, writable="command", personal=PersonalData.NOT_PERSONAL
+    )
     # When its person is reminded; cleared when that is done.
     reminds_at: Column[datetime | None] = field(
-        "Time at which its person is reminded.", computed=True, hidden=True, unlogged=True
+        "Time at which its person is reminded.",
+        computed=True,
+        hidden=True,
+        unlogged=True,
+        personal=PersonalData.BEHAVIOUR,
     )
     subject = any_of(
         "The row that it is about, beside its customer.",

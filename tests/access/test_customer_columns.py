@@ -150,9 +150,12 @@ def test_the_hub_does_not_start_with_a_column_that_is_not_closed(name: str) -> N
     with pytest.raises(Misconfigured) as refusal:
         graph.build_with((name,))
     assert str(refusal.value) == (
-        f"HUB_CUSTOMER_COLUMNS: {name!r} is none of Customer.attributes, Customer.owner, Customer.tier."
+        f"HUB_CUSTOMER_COLUMNS: {name!r} is none of Customer.annualRevenue, Customer.annualRevenueCurrency, "
+        "Customer.attributes, Customer.owner, Customer.tier, Customer.unverified."
     )
 
 
 def test_opening_the_owner_opens_the_list_on_the_other_side() -> None:
-    assert graph.build_with(("Customer.owner",)).catalog.inside == {"Customer": frozenset({"tier", "attributes"})}
+    revenue = {"annualRevenue", "annualRevenueCurrency", "unverified"}
+    opened = graph.build_with(("Customer.owner",)).catalog.inside
+    assert opened == {"Customer": frozenset({"tier", "attributes"} | revenue)}

@@ -102,7 +102,7 @@ async def edit_row(edited_database: EditedDatabase, entity: CatalogEntity, key: 
         )
     elif roll < 0.6 and "unit_id" in entity.table.c:
         statement = f"update {table} set unit_id = '{unit}'"
-    columns = ", ".join(column.name for column in entity.table.c if column.computed is None)
+    columns = ", ".join(f'"{column.name}"' for column in entity.table.c if column.computed is None)
     reinsert = f"""insert into {table} ({columns}) select {columns} from (
         select (jsonb_populate_record(null::{table}, before)).* from change_log
         where row_id = '{key}' and operation = 'DELETE' order by id desc limit 1

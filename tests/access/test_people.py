@@ -185,7 +185,7 @@ async def test_me_of_a_system_and_of_a_customer(northwind_client: HubClient, con
         "name": "test",
         "roles": ["admin"],
         "binding": "UNRESTRICTED",
-        "permissions": ["*:admin", "*:read", "*:write"],
+        "permissions": ["*:admin", "*:read", "*:verify", "*:write"],
         "administers": True,
         "introspects": True,
         "expiresAt": None,
