@@ -142,7 +142,11 @@ class Dataset:
 # What is about a customer and not for it, by the type's name: a column and the value that says so.
 INTERNAL_MARKS = {"Interaction": ("direction", "INTERNAL")}
 # What a customer's own viewer does not know of a type that it knows.
-INSIDE_FIELDS = {"Customer": {"annualRevenue", "annualRevenueCurrency", "attributes", "owner", "tier", "unverified"}}
+INSIDE_FIELDS = {
+    "Customer": {"annualRevenue", "annualRevenueCurrency", "attributes", "owner", "tier", "unverified"},
+    # Which values of its revenue wait for another person, why they were refuted, and the proof of them.
+    "Verification": {"columns", "evidence", "note"},
+}
 
 
 def sees_subject(record: DataRecord, viewer: Viewer, units: Collection[UUID], people: Collection[UUID]) -> bool:
