@@ -22,4 +22,5 @@ def _running_seconds(clock: DataRecord, every_row: Dataset, now: datetime) -> fl
         return (now - since) / SECOND
     first, last = calendar["covers_from"], calendar["covers_until"]
     hours = compiled_working_time(calendar["timezone"], calendar["weekly"], calendar["exceptions"], first, last)
-    return hours.between(min(max(since, first), last), min(max(now, first), last)) / SECOND
+    worked: timedelta = hours.between(min(max(since, first), last), min(max(now, first), last))
+    return worked / SECOND

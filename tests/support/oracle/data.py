@@ -80,6 +80,10 @@ class Dataset:
             self._visible[viewer] = self._restricted_to(viewer)
         return self._visible[viewer]
 
+    def may_update(self, record: DataRecord, column: str, viewer: Viewer) -> bool:
+        """Whether roles let a viewer that may change rows of this type write a column of this one: here, all."""
+        return True
+
     def _records_in_scope(self, scope: str) -> list[DataRecord]:
         return [
             record

@@ -223,6 +223,8 @@ def _resolver_field(resolver: FieldResolver, catalog: Catalog) -> GraphQLFieldRe
         values |= {"viewer": context.viewer} if resolver.takes_viewer else {}
         for name, _ in resolver.expressions:
             values[name] = EXPRESSIONS[name](record, context.every_row, context.now)
+        if "may_write" in dict(resolver.conditions):
+            values["may_write"] = context.every_row.may_update(record, resolver.needs[0], context.viewer)
         declared = info.parent_type.fields[info.field_name].args
         read = {n: _resolver_argument(value, get_named_type(declared[n].type).name) for n, value in arguments.items()}
         try:
