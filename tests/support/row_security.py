@@ -17,6 +17,7 @@ from hub.app import build_graphql_engine
 from hub.db.pool import Pool
 from hub.db.sql_text import DIALECT
 from hub.domain.access import roles
+from hub.domain.work import calendars
 from hub.engine.engine import Engine
 from hub.engine.sql.expressions import AliasGenerator
 from hub.engine.sql.history import row_image
@@ -39,6 +40,7 @@ async def row_security_engine(dsn: str, viewer: Viewer, settings: Settings | Non
     try:
         with without_predicates(), pytest.MonkeyPatch.context() as patch:
             patch.setattr(roles, "store_shipped_roles", _store_nothing)
+            patch.setattr(calendars, "refresh_holidays", _store_nothing)
             engine, _, _ = await build_graphql_engine(settings, pool, pool)
             yield engine
     finally:
