@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 import random_runs
+import sqlalchemy as sa
 from conftest import CreateDatabase, create_api_key
 from oracle import edge_rows
 from oracle.data import Dataset, is_internal, load
@@ -102,7 +103,7 @@ async def edit_row(edited_database: EditedDatabase, entity: CatalogEntity, key: 
         )
     elif roll < 0.6 and "unit_id" in entity.table.c:
         statement = f"update {table} set unit_id = '{unit}'"
-    columns = ", ".join(column.name for column in entity.table.c if column.computed is None)
+    columns = ", ".join(f'"{column.name}"' for column in entity.table.c if column.computed is None)
     reinsert = f"""insert into {table} ({columns}) select {columns} from (
         select (jsonb_populate_record(null::{table}, before)).* from change_log
         where row_id = '{key}' and operation = 'DELETE' order by id desc limit 1
@@ -154,6 +155,12 @@ async def edited_database(
 # -- the rules, plainly -------------------------------------------------------------------------------------------------
 
 
+def with_keys(entity: CatalogEntity, image: dict[str, Any]) -> dict[str, Any]:
+    """The image with its keys as the oracle holds them."""
+    names = {column.name for column in entity.table.c if isinstance(column.type, sa.Uuid)}
+    return {n: UUID(str(value)) if n in names and value is not None else value for n, value in image.items()}
+
+
 @dataclass(frozen=True)
 class HistoryRules:
     """What a viewer may see of the past."""
@@ -181,6 +188,9 @@ class HistoryRules:
         scope = entity.declaration.scope
         if scope.name == "any_key":
             return True
+        assert self.world.data is not None
+        if scope.name in (of_work := self.world.data.image_visibility(self.viewer)):
+            return of_work[scope.name](with_keys(entity, image))
         if scope.name in NOT_OF_CUSTOMERS:
             return self.sees_own(scope.name, image)
         if self.viewer.binding == "unrestricted":

@@ -14,7 +14,7 @@ def spent_so_far(clock: DataRecord, every_row: Dataset, now: datetime) -> float:
 
 
 def _running_seconds(clock: DataRecord, every_row: Dataset, now: datetime) -> float:
-    since = clock["running_since"]
+    since: datetime | None = clock["running_since"]
     if since is None or now <= since:
         return 0.0
     calendar = every_row.get("Calendar", clock["calendar_id"])

@@ -1,7 +1,7 @@
 """What a viewer may see of the change log, by plain walks: images of rows, rows as they were, histories and changes."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -13,7 +13,7 @@ from hub.engine.catalog.catalog import Catalog, CatalogEntity
 from hub.rights import AccessRule
 from hub.viewer import Viewer
 from oracle.conditions import FilterEvaluator
-from oracle.data import DataRecord, is_internal, read_json, sees_subject
+from oracle.data import DataRecord, is_internal, read_json
 from oracle.executor import Oracle
 from oracle.roles import masked, role_oracle, rule_test, rules_of
 from oracle.values import timestamp_text, to_output
@@ -100,17 +100,17 @@ class VisiblePast:
     def _is_of_unit(self, unit_id: UUID) -> bool:
         return self.viewer.binding == "unrestricted" or unit_id in self.viewer.unit_ids
 
+    @cached_property
+    def _work_visibility(self) -> dict[str, Callable[[DataRecord], bool]]:
+        return self._whole.image_visibility(self.viewer)
+
     def _in_scope(self, entity: CatalogEntity, image: DataRecord) -> bool:
         """Whether the binding shows the image."""
         viewer, scope = self.viewer, entity.declaration.scope.name
         if scope == "any_key":
             return True
-        if scope == "subject":
-            people = {row["id"] for row in self._whole.rows["Staff"] if self._is_of_unit(row["unit_id"])}
-            units = {row["id"] for row in self._whole.rows["OrgUnit"] if self._is_of_unit(row["id"])}
-            return sees_subject(image, viewer, units, people)
-        if scope == "every_unit":
-            return viewer.customer_id is None
+        if scope in self._work_visibility:
+            return self._work_visibility[scope](image)
         if viewer.customer_id is not None:
             if scope in ("customer_owned", "shared"):
                 return image["customer_id"] == viewer.customer_id and not (scope == "shared" and is_internal(image))
