@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from hub.db.pool import Connection
 from hub.engine.catalog.catalog import Catalog, CatalogEntity
 from hub.rights import AccessRule
@@ -61,6 +63,12 @@ async def load_log(connection: Connection, catalog: Catalog) -> list[LoggedRecor
                 setattr(logged[values.pop("log_id")], side, values)
     await connection.reset_type_codec("jsonb", schema="pg_catalog")
     return [logged[key] for key in sorted(logged)]
+
+
+def with_keys(entity: CatalogEntity, image: dict[str, Any]) -> dict[str, Any]:
+    """The image with its keys as the oracle holds them."""
+    names = {column.name for column in entity.table.c if isinstance(column.type, sa.Uuid)}
+    return {n: UUID(str(value)) if n in names and value is not None else value for n, value in image.items()}
 
 
 class VisiblePast:
