@@ -119,6 +119,10 @@ class VisiblePast:
             return True
         if scope in self._work_visibility:
             return self._work_visibility[scope](image)
+        if scope == "person":
+            people = {row["id"] for row in self._whole.rows["Staff"] if self._is_of_unit(row["unit_id"])}
+            is_own = image["staff_id"] == viewer.staff_id is not None
+            return viewer.customer_id is None and (is_own or (viewer.reads_people and image["staff_id"] in people))
         if viewer.customer_id is not None:
             if scope in ("customer_owned", "shared"):
                 return image["customer_id"] == viewer.customer_id and not (scope == "shared" and is_internal(image))
