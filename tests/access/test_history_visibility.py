@@ -18,6 +18,7 @@ import random_runs
 from conftest import CreateDatabase, create_api_key
 from oracle import edge_rows
 from oracle.data import Dataset, is_internal, load
+from oracle.past import with_keys
 from writer_client import HubClient, open_hub_client
 
 from hub import graph
@@ -116,6 +117,11 @@ async def create_history(edited_database: EditedDatabase, rounds: int) -> None:
     """Gives the database a past of so many rounds of edits."""
     for entity in CATALOG.with_past_rows:
         edited_database.touched[entity.name] = await choose_rows(edited_database, entity)
+    # The key of the hub's client asks afterwards, so it stays as it is.
+    id_of_key = "select id from api_keys where public_id = $1"
+    public_id = str(api_keys.extract_public_id(edited_database.hub.key))
+    client_key = await edited_database.connection.fetchval(id_of_key, public_id)
+    edited_database.touched["ApiKey"] = [key for key in edited_database.touched["ApiKey"] if key != client_key]
     edited_database.moments = [LONG_AGO]
     all_rows = [(CATALOG.entities[name], key) for name, ids in edited_database.touched.items() for key in ids]
     for _ in range(rounds):
@@ -181,6 +187,9 @@ class HistoryRules:
         scope = entity.declaration.scope
         if scope.name == "any_key":
             return True
+        assert self.world.data is not None
+        if scope.name in (of_work := self.world.data.image_visibility(self.viewer)):
+            return of_work[scope.name](with_keys(entity, image))
         if scope.name in NOT_OF_CUSTOMERS:
             return self.sees_own(scope.name, image)
         if self.viewer.binding == "unrestricted":

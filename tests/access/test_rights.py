@@ -283,3 +283,11 @@ async def test_an_agents_newest_orders_come_from_the_index_of_owners(
         f"explain select id from orders where owner_id = '{agents[0]}' order by placed_at desc, id desc limit 50"
     )
     assert "ix_orders_owner_id_placed_at_id" in plan[1][0] + plan[0][0]
+
+
+async def test_what_sql_computes_from_a_masked_column_is_unknown(answer: Answer, errors: Answer) -> None:
+    plain, masked = (role(AccessRule("Clock", masks=frozenset(m))) for m in ((), [("runningSince", Mask.NULL)]))
+    for name in ("spentSeconds", "remainingSeconds", "share"):
+        query = f"{{ clocks {{ nodes {{ {name} }} }} }}"
+        assert await answer(query, viewer(plain)) == {"clocks": {"nodes": []}}
+        assert (await errors(query, viewer(masked)))["code"] == "FIELD_UNKNOWN"

@@ -161,7 +161,7 @@ async def accepted_names(
 
 
 async def refusal(execute_step: ExecuteStep, query: str, who: Viewer, names: Set[str]) -> Any:
-    """The errors of a document without these names, without places and suggestions; None where there is data."""
+    """The errors of a document without these names, places and suggestions; None where data or a suggestion shows one."""
     response = await execute_step(Step(query, {}, None), who, NOW)
     if response.get("data") is not None:
         return None
@@ -169,7 +169,8 @@ async def refusal(execute_step: ExecuteStep, query: str, who: Viewer, names: Set
     for error in response["errors"]:
         message, name = str(error["message"]), re.compile(r"\b(" + "|".join(sorted(names)) + r")\b")
         # A name that is suggested is one that the viewer knows.
-        assert not any(name.search(part) for part in re.findall(r"Did you mean [^?]*\?", message)), message
+        if any(name.search(part) for part in re.findall(r"Did you mean [^?]*\?", message)):
+            return None
         message = re.sub(r"[.,] [Ff]ound:", ". Found:", SUGGESTION.sub("", message)).rstrip(". ")
         message = re.sub(r"\s+", " ", message)  # a longer name may break a line of what was found
         refused.append((name.sub("NAME", message), error["extensions"]["code"], error.get("path")))

@@ -17,7 +17,9 @@ from hub.app import build_graphql_engine
 from hub.db.pool import Pool
 from hub.db.sql_text import DIALECT
 from hub.domain.access import roles
+from hub.domain.work import calendars
 from hub.engine.engine import Engine
+from hub.engine.sql import row_filters
 from hub.engine.sql.expressions import AliasGenerator
 from hub.engine.sql.history import row_image
 from hub.model import scopes
@@ -39,10 +41,25 @@ async def row_security_engine(dsn: str, viewer: Viewer, settings: Settings | Non
     try:
         with without_predicates(), pytest.MonkeyPatch.context() as patch:
             patch.setattr(roles, "store_shipped_roles", _store_nothing)
+            patch.setattr(calendars, "refresh_holidays", _store_nothing)
             engine, _, _ = await build_graphql_engine(settings, pool, pool)
             yield engine
     finally:
         await pool.close()
+
+
+UNBOUND = "unbound"  # the schema of views of all tables that no policy binds
+
+
+class UnboundAliases(AliasGenerator):
+    """Aliases of views that show all rows: what a role's filter says of a cell, it says whatever its viewer sees."""
+
+    def for_table(self, table: sa.FromClause) -> sa.FromClause:
+        """The view of a table under a fresh alias."""
+        if not isinstance(table, sa.Table):
+            return super().for_table(table)
+        columns = (sa.column(column.name, column.type) for column in table.c)
+        return sa.table(table.name, *columns, schema=UNBOUND).alias(self.next())
 
 
 async def _store_nothing(pool: Pool, now: object) -> None:
@@ -55,6 +72,7 @@ def without_predicates() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("visible", "visible_image"):
             patch.setattr(scopes, name, lambda *arguments, **options: None)
+        patch.setattr(row_filters, "AliasGenerator", UnboundAliases)
         yield
 
 
@@ -71,7 +89,13 @@ async def install_policies(connection: asyncpg.Connection, viewer: Viewer) -> No
     `hub.viewer` nothing is shown. Writes are not checked."""
     name, tables = viewer_name(viewer), [declaration.table for declaration in graph.declarations()]
     images = []
+    await connection.execute(
+        f"create schema if not exists {UNBOUND}; grant usage on schema {UNBOUND} to {RUNTIME_ROLE}"
+    )
     for table in tables:
+        view = f"{UNBOUND}.{table.name}"
+        await connection.execute(f"create or replace view {view} as select * from public.{table.name}")
+        await connection.execute(f"grant select on {view} to {RUNTIME_ROLE}")
         condition = scopes.visible(table, table, viewer.rights)
         row_exists = _exists(table, viewer, table.c.id == sa.literal_column("row_key"), condition)
         await connection.execute(f"""

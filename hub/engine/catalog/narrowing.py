@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.sql import visitors
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import Catalog, CatalogEntity, ColumnField, camel_case
-from hub.model.declarations import LinkGroup, MergedConnection, ToMany, ToOne, UnionLink
+from hub.model.declarations import FieldResolver, LinkGroup, MergedConnection, ToMany, ToOne, UnionLink
 from hub.model.personal import PERSONAL, PersonalData
 from hub.rights import AccessRule, CellRules, Mask, Rights
 
@@ -125,7 +126,7 @@ def _narrow_entity(
     resolvers = {
         name: resolver
         for name, resolver in access.granted(entity.resolvers).items()
-        if usable.issuperset(resolver.needs) and access.cell(name) is None
+        if usable.issuperset(_columns_read(entity, resolver)) and access.cell(name) is None
         if resolver.returns is None or resolver.returns.__name__ in visible - aggregate_only
     }
     return replace(
@@ -143,6 +144,14 @@ def _narrow_entity(
         shows_history=access.grants("history"),
         filters_rows=access.filters_rows,
     )
+
+
+def _columns_read(entity: CatalogEntity, resolver: FieldResolver) -> set[str]:
+    """The columns that a resolver reads, itself or by SQL; of columns that are no fields no rule says anything."""
+    fields = {column.column.name for column in entity.columns.values()}
+    parts = (expression(entity.table, sa.null()) for _, expression in resolver.expressions)
+    read = {part.name for sql in parts for part in visitors.iterate(sql) if isinstance(part, sa.Column)}
+    return {*resolver.needs, *(read & fields)}
 
 
 def _unique_columns(table: sa.Table) -> Iterator[str]:

@@ -52,6 +52,7 @@ class Dataset:
         self.rows = rows
         self._linked: dict[tuple[str, str], dict[UUID, list[DataRecord]]] = {}
         self._visible: dict[Viewer, Dataset] = {}
+        self._image_visibility: dict[Viewer, dict[str, Callable[[DataRecord], bool]]] = {}
 
     @cached_property
     def _by_id(self) -> dict[str, dict[UUID, DataRecord]]:
@@ -80,6 +81,10 @@ class Dataset:
             self._visible[viewer] = self._restricted_to(viewer)
         return self._visible[viewer]
 
+    def may_update(self, record: DataRecord, column: str, viewer: Viewer) -> bool:
+        """Whether roles let a viewer that may change rows of this type write a column of this one: here, all."""
+        return True
+
     def _records_in_scope(self, scope: str) -> list[DataRecord]:
         return [
             record
@@ -87,6 +92,30 @@ class Dataset:
             if entity.declaration.scope.name == scope
             for record in self.rows[name]
         ]
+
+    def work_visibility(
+        self, viewer: Viewer, units: Collection[UUID], people: Collection[UUID]
+    ) -> dict[str, Callable[[DataRecord], bool]]:
+        """By scope, whether a viewer sees a row of work, or an image of one; `units` and `people` are those that it sees."""
+
+        def sees_its_subject(record: DataRecord) -> bool:
+            return sees_subject(record, viewer, units, people)
+
+        return {
+            "subject": sees_its_subject,
+            "every_unit": lambda record: viewer.customer_id is None,
+            **work_tests(viewer, units, unbound=viewer.binding == "unrestricted"),
+            **item_tests(self.rows["WorkItem"], self.rows["WorkStep"], viewer, units, sees_its_subject),
+        }
+
+    def image_visibility(self, viewer: Viewer) -> dict[str, Callable[[DataRecord], bool]]:
+        """What `work_visibility` says of images, with the rows beside them as they are now."""
+        if viewer not in self._image_visibility:
+            unbound = viewer.binding == "unrestricted"
+            units = {row["id"] for row in self.rows["OrgUnit"] if unbound} | set(viewer.unit_ids)
+            people = {row["id"] for row in self.rows["Staff"] if row["unit_id"] in units}
+            self._image_visibility[viewer] = self.work_visibility(viewer, units, people)
+        return self._image_visibility[viewer]
 
     def _restricted_to(self, viewer: Viewer) -> "Dataset":
         if viewer.administers:
@@ -109,7 +138,6 @@ class Dataset:
             "any_key": lambda record: True,
             "unit_itself": lambda record: record["id"] in units,
             "unit_owned": lambda record: record["unit_id"] in units,
-            **work_tests(viewer, units, unbound=unbound),
             "customer_itself": lambda record: record["id"] in customers,
             "customer_owned": lambda record: record["customer_id"] in customers,
             "shared": lambda record: record["customer_id"] in customers and not (own and is_internal(record)),
@@ -122,16 +150,12 @@ class Dataset:
                     or (viewer.reads_people and record["staff_id"] in people)
                 )
             ),
-            "subject": lambda record: sees_subject(record, viewer, units, people),
-            "every_unit": lambda record: not own,
             "key_owned": lambda record: not own and record["owner"] == viewer.key_public_id,
             "administered": lambda record: False,
             "role_itself": lambda record: not own and record["name"] in viewer.role_names,
             "role_owned": lambda record: not own and record["role_id"] in owned_by_role,
         }
-        visibility_tests |= item_tests(
-            self.rows["WorkItem"], self.rows["WorkStep"], viewer, units, visibility_tests["subject"]
-        )
+        visibility_tests |= self.work_visibility(viewer, units, people)
         rows = {
             name: [record for record in self.rows[name] if visibility_tests[entity.declaration.scope.name](record)]
             for name, entity in self.catalog.entities.items()
@@ -142,7 +166,11 @@ class Dataset:
 # What is about a customer and not for it, by the type's name: a column and the value that says so.
 INTERNAL_MARKS = {"Interaction": ("direction", "INTERNAL")}
 # What a customer's own viewer does not know of a type that it knows.
-INSIDE_FIELDS = {"Customer": {"annualRevenue", "annualRevenueCurrency", "attributes", "owner", "tier", "unverified"}}
+INSIDE_FIELDS = {
+    "Customer": {"annualRevenue", "annualRevenueCurrency", "attributes", "owner", "tier", "unverified"},
+    # Which values of its revenue wait for another person, why they were refuted, and the proof of them.
+    "Verification": {"columns", "evidence", "note"},
+}
 
 
 def sees_subject(record: DataRecord, viewer: Viewer, units: Collection[UUID], people: Collection[UUID]) -> bool:

@@ -15,6 +15,8 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.domain.customers.customers import normalize_identifier
+from hub.domain.work import working_intervals
+from hub.model.working_time import compiled_working_time
 from hub.schema.customers import addresses, contacts, customers, identity_reviews, stage_moves
 from hub.schema.engagement import interactions
 from hub.schema.organisation import staff as staff_members
@@ -323,6 +325,16 @@ async def add(dsn: str, seed: int = 1, count: int = 78) -> None:
                 columns = ", ".join(f'"{name}"' for name in names)
                 statement = f'insert into "{table.name}" ({columns}) values ({placeholders})'
                 await connection.executemany(statement, [[row[name] for name in names] for row in rows])
+            await _store_working_intervals(connection)
         await connection.execute("analyze")
     finally:
         await connection.close()
+
+
+async def _store_working_intervals(connection: Connection) -> None:
+    """What SQL counts the working time of the calendars by."""
+    columns = "id, timezone, weekly, exceptions, covers_from, covers_until"
+    for row in await connection.fetch(f"select {columns} from calendars"):
+        weekly, exceptions = json.loads(row["weekly"]), json.loads(row["exceptions"])
+        hours = compiled_working_time(row["timezone"], weekly, exceptions, row["covers_from"], row["covers_until"])
+        await working_intervals.store(connection, row["id"], hours)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from graphql import GraphQLObjectType, get_named_type, is_leaf_type, is_required_argument
+from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_leaf_type, is_required_argument
 
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.graphql_types.inputs import groupable
@@ -16,6 +16,7 @@ from hub.model.declarations import ToMany, ToOne, UnionLink
 from hub.viewer import Viewer
 from oracle.data import DataRecord, Dataset, non_null_values, public_id
 from oracle.executor import Oracle
+from oracle.generate_rows import ARGUMENT_VALUES
 from oracle.script import GeneratedOperation, ResponseReference, Step
 from oracle.values import timestamp_text
 
@@ -53,7 +54,8 @@ class _OperationEnumerator:
                 continue
             yield from self._batched(f"{entity.name} orders", list(self._orders(entity)))
             yield from self._group_pages(entity)
-        yield from self._batched("nodes", list(self._nodes()))
+        for number, field in enumerate(self._nodes()):  # all types at one key: a document compares no more fields
+            yield GeneratedOperation(f"nodes {number}", (Step(f"{{ r0: {field} }}"),))
 
     def _batched(self, label: str, fields: Sequence[str]) -> Iterator[GeneratedOperation]:
         """Root fields, a few to a document."""
@@ -65,16 +67,23 @@ class _OperationEnumerator:
     # -- selections -----------------------------------------------------------------------------------------------------
 
     def _leaves(self, entity: CatalogEntity) -> str:
-        """Every field of a row that is no link and can stand without arguments, resolver fields too."""
+        """Every field of a row that is no link, resolver fields too, with the arguments that must be."""
         parts = ["__typename"]
         for name, field in self._object_type(entity.name).fields.items():
-            if any(map(is_required_argument, field.args.values())):
-                continue
             if is_leaf_type(get_named_type(field.type)):
-                parts.append(name)
+                parts.append(name + self._required_arguments(field))
             elif name in entity.resolvers:
                 parts.append(f"{name} {{ id }}")
         return " ".join(parts)
+
+    def _required_arguments(self, field: GraphQLField) -> str:
+        """Values of the arguments without which the field cannot stand."""
+        required = {name: argument for name, argument in field.args.items() if is_required_argument(argument)}
+        values = (
+            f"{name}: {json.dumps(self.rng.choice(ARGUMENT_VALUES[get_named_type(argument.type).name]))}"
+            for name, argument in required.items()
+        )
+        return f"({', '.join(values)})" if required else ""
 
     def _object_type(self, name: str) -> GraphQLObjectType:
         type_ = self.schema.type_map[name]

@@ -42,6 +42,7 @@ from hub.model.declarations import (
 )
 from hub.viewer import Viewer
 from oracle import figures
+from oracle.clock_seconds import spent_so_far
 from oracle.data import HIDDEN_LINKS, DataRecord, Dataset
 from oracle.faults import OracleError
 from oracle.groups import groups
@@ -51,6 +52,8 @@ from oracle.values import parse_id, parse_timestamp, timestamp_text, to_decimal,
 
 OracleInfo: TypeAlias = "graphql.GraphQLResolveInfo[OracleContext]"
 MAX_KEY_BYTES = 63
+# What SQL computes for resolvers, by the parameter that receives it.
+EXPRESSIONS = {"spent_so_far": spent_so_far}
 MAX_IDS = 100
 
 
@@ -62,6 +65,7 @@ class OracleContext:
     lists: ListEvaluator
     now: datetime
     viewer: Viewer
+    every_row: Dataset  # those that the viewer does not see too
     non_empty_roots: list[bool] = field(default_factory=list)
 
     def record_root(self, info: OracleInfo, value: object) -> None:
@@ -111,7 +115,7 @@ class Oracle:
         if _longest_key(document) > MAX_KEY_BYTES:
             return ExpectedResponse(None, (("ALIAS_TOO_LONG", ""),), False)
         visible = self.data.visible_to(viewer)
-        context = OracleContext(visible, ListEvaluator(visible, now), now, viewer)
+        context = OracleContext(visible, ListEvaluator(visible, now), now, viewer, self.data)
         result = execute_sync(self.schema, document, None, context, dict(variables or {}), name)
         return ExpectedResponse(
             result.data, tuple(_error_codes(result)), bool(context.non_empty_roots) and all(context.non_empty_roots)
@@ -217,9 +221,16 @@ def _resolver_field(resolver: FieldResolver, catalog: Catalog) -> GraphQLFieldRe
         context: OracleContext = info.context
         values = {need: record[need] for need in resolver.needs} | ({"now": context.now} if resolver.takes_now else {})
         values |= {"viewer": context.viewer} if resolver.takes_viewer else {}
+        for name, _ in resolver.expressions:
+            values[name] = EXPRESSIONS[name](record, context.every_row, context.now)
+        if "may_write" in dict(resolver.conditions):
+            values["may_write"] = context.every_row.may_update(record, resolver.needs[0], context.viewer)
         declared = info.parent_type.fields[info.field_name].args
         read = {n: _resolver_argument(value, get_named_type(declared[n].type).name) for n, value in arguments.items()}
-        result = resolver.function(None, **values, **{parameter_name(name): read[name] for name in read})
+        try:
+            result = resolver.function(None, **values, **{parameter_name(name): read[name] for name in read})
+        except BadInput as error:
+            raise OracleError(error.code, error.message) from None
         if resolver.returns is None:
             return timestamp_text(result) if isinstance(result, datetime) else result
         rows = [context.data.get(resolver.returns.__name__, key) for key in result]

@@ -35,11 +35,12 @@ def item_tests(
         return viewer.customer_id is None and (sees_subject(item) or is_self(item["opened_by_id"]) or works)
 
     def sees_step(step: ItemRecord) -> bool:
-        opened = is_self(by_id[step["item_id"]]["opened_by_id"])
+        item = by_id.get(step["item_id"])  # gone, for an image of a step
+        opened = item is not None and is_self(item["opened_by_id"])
         return viewer.customer_id is None and (sees_subject(step) or works_on(step) or opened)
 
     return {
         "work_item": sees_item,
         "work_step": sees_step,
-        "work_item_part": lambda part: sees_item(by_id[part["item_id"]]),
+        "work_item_part": lambda part: part["item_id"] in by_id and sees_item(by_id[part["item_id"]]),
     }

@@ -1,19 +1,21 @@
 """What a viewer may see of the change log, by plain walks: images of rows, rows as they were, histories and changes."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from hub.db.pool import Connection
 from hub.engine.catalog.catalog import Catalog, CatalogEntity
 from hub.rights import AccessRule
 from hub.viewer import Viewer
 from oracle.conditions import FilterEvaluator
-from oracle.data import DataRecord, is_internal, read_json, sees_subject
+from oracle.data import DataRecord, is_internal, read_json
 from oracle.executor import Oracle
 from oracle.roles import masked, role_oracle, rule_test, rules_of
 from oracle.values import timestamp_text, to_output
@@ -63,6 +65,12 @@ async def load_log(connection: Connection, catalog: Catalog) -> list[LoggedRecor
     return [logged[key] for key in sorted(logged)]
 
 
+def with_keys(entity: CatalogEntity, image: dict[str, Any]) -> dict[str, Any]:
+    """The image with its keys as the oracle holds them."""
+    names = {column.name for column in entity.table.c if isinstance(column.type, sa.Uuid)}
+    return {n: UUID(str(value)) if n in names and value is not None else value for n, value in image.items()}
+
+
 class VisiblePast:
     """The log as one viewer may see it. What row filters read beside a row is read as it is now."""
 
@@ -100,17 +108,21 @@ class VisiblePast:
     def _is_of_unit(self, unit_id: UUID) -> bool:
         return self.viewer.binding == "unrestricted" or unit_id in self.viewer.unit_ids
 
+    @cached_property
+    def _work_visibility(self) -> dict[str, Callable[[DataRecord], bool]]:
+        return self._whole.image_visibility(self.viewer)
+
     def _in_scope(self, entity: CatalogEntity, image: DataRecord) -> bool:
         """Whether the binding shows the image."""
         viewer, scope = self.viewer, entity.declaration.scope.name
         if scope == "any_key":
             return True
-        if scope == "subject":
+        if scope in self._work_visibility:
+            return self._work_visibility[scope](image)
+        if scope == "person":
             people = {row["id"] for row in self._whole.rows["Staff"] if self._is_of_unit(row["unit_id"])}
-            units = {row["id"] for row in self._whole.rows["OrgUnit"] if self._is_of_unit(row["id"])}
-            return sees_subject(image, viewer, units, people)
-        if scope == "every_unit":
-            return viewer.customer_id is None
+            is_own = image["staff_id"] == viewer.staff_id is not None
+            return viewer.customer_id is None and (is_own or (viewer.reads_people and image["staff_id"] in people))
         if viewer.customer_id is not None:
             if scope in ("customer_owned", "shared"):
                 return image["customer_id"] == viewer.customer_id and not (scope == "shared" and is_internal(image))

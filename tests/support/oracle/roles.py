@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.row_filters import plan_row_filter
 from hub.errors import HubError
 from hub.rights import CUSTOMER, STAFF, UNITS, AccessRule, Mask, RoleVersion, Verb
+from hub.text_case import camel_case
 from hub.viewer import Viewer
 from oracle.conditions import FilterEvaluator
 from oracle.data import HIDDEN_LINKS, DataRecord, Dataset
@@ -86,6 +87,22 @@ def rules_of(viewer: Viewer, name: str) -> list[AccessRule]:
     return [rule for rule in reading if not rule.aggregate_only] or reading
 
 
+def lets_write(rule: AccessRule, column: str) -> bool:
+    """Whether a rule lets a column be written: it says so, or else shows it as it is. A link stands for its column."""
+    name = camel_case(column)
+    names = {name, name[:-2]} if name.endswith("Id") else {name}
+    if rule.writable is not None:
+        return bool(names & rule.writable)
+    shown = rule.fields is None or bool(names & rule.fields)
+    return shown and not any(masked in names for masked, _ in rule.masks)
+
+
+def rules_for(viewer: Viewer, entity: CatalogEntity, verbs: Iterable[Verb]) -> list[AccessRule]:
+    """The rules of the viewer's roles that grant one of the verbs."""
+    own = [role.rules.get(entity.name) for role in viewer.all_roles if role.rules is not None]
+    return [rule for rule in own if rule is not None and rule.verbs & set(verbs)]
+
+
 def rule_test(
     rule: AccessRule, viewer: Viewer, evaluator: FilterEvaluator, catalog: Catalog
 ) -> Callable[[DataRecord], bool]:
@@ -140,6 +157,16 @@ class RoleDataset(Dataset):
                 }
             self._visible[viewer] = Dataset(self.catalog, rows)
         return self._visible[viewer]
+
+    def may_update(self, record: DataRecord, column: str, viewer: Viewer) -> bool:
+        """Whether the rules of the viewer's roles for changes let it write a column of this row; without rules, yes."""
+        entity = self._whole.catalog.entities[record["$type"]]
+        rules = rules_for(viewer, entity, [Verb.UPDATE])
+        row = self._whole.get(entity.name, record["id"])  # without masks
+        assert row is not None
+        evaluator = FilterEvaluator(self._whole, self._now)
+        tests = ((rule, rule_test(rule, viewer, evaluator, self._whole.catalog)) for rule in rules)
+        return not rules or any(lets_write(rule, column) and test(row) for rule, test in tests)
 
     def _shown(
         self, rows: Sequence[DataRecord], entity: CatalogEntity, viewer: Viewer, evaluator: FilterEvaluator

@@ -126,7 +126,7 @@ def _calendar(builder: EdgeRowBuilder, number: int, zone: str) -> None:
         subdivision=None,
         published_until=builder.maybe((date(2026, 12, 31),)),
         holidays_release=builder.maybe(("0.1",)),
-        covers_from=datetime(2020, 1, 1, tzinfo=UTC),
+        covers_from=datetime(1998, 4, 20, tzinfo=UTC),  # after some clocks were started
         covers_until=datetime(2030, 1, 1, tzinfo=UTC),
         extends_at=None,
     )

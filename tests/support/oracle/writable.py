@@ -4,21 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from hub.engine.catalog.catalog import CatalogEntity
-from hub.rights import AccessRule, Verb
+from hub.rights import Verb
 from hub.text_case import camel_case
 from hub.viewer import Viewer
 from oracle.data import INSIDE_FIELDS, DataRecord
 from oracle.past import VisiblePast
-
-
-def lets_write(rule: AccessRule, column: str) -> bool:
-    """Whether a rule lets a column be written: it says so, or else shows it as it is. A link stands for its column."""
-    name = camel_case(column)
-    names = {name, name[:-2]} if name.endswith("Id") else {name}
-    if rule.writable is not None:
-        return bool(names & rule.writable)
-    shown = rule.fields is None or bool(names & rule.fields)
-    return shown and not any(masked in names for masked, _ in rule.masks)
+from oracle.roles import lets_write, rules_for
 
 
 def is_readable(viewer: Viewer, entity: CatalogEntity, column: str) -> bool:
@@ -35,12 +26,6 @@ def of_whom(entity: CatalogEntity) -> set[str]:
     """The columns that say whose the row is, which every writer may name."""
     parent = entity.declaration.entity.definition.parent
     return {"customer_id"} | ({parent.column_name} if parent else set())
-
-
-def rules_for(viewer: Viewer, entity: CatalogEntity, verbs: Iterable[Verb]) -> list[AccessRule]:
-    """The rules of the viewer's roles that grant one of the verbs."""
-    own = [role.rules.get(entity.name) for role in viewer.all_roles if role.rules is not None]
-    return [rule for rule in own if rule is not None and rule.verbs & set(verbs)]
 
 
 def writes_all(viewer: Viewer) -> bool:
