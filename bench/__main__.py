@@ -56,6 +56,9 @@ DatabaseUrlOption = Annotated[
 BenchDataOption = Annotated[
     Path, typer.Option(envvar="HUB_BENCH_DATA", help="Data directory of the embedded Postgres.")
 ]
+UnitOption = Annotated[
+    bool, typer.Option("--unit", help="With a writer's key that is bound to a unit, not an admin's.")
+]
 OnlyOption = Annotated[list[str] | None, typer.Option(help="A workload to run; repeat it for more. All by default.")]
 AttackOption = Annotated[
     list[str] | None, typer.Option(help="An attack to run, or memory; repeat it for more. All by default.")
@@ -130,12 +133,14 @@ def run_commits(
     url: DatabaseUrlOption = None,
     data: BenchDataOption = DATA,
     only: OnlyOption = None,
+    unit: UnitOption = False,
 ) -> None:
     """Compare two commits from clean checkouts, in turns, and print the ratio of their rates (B ÷ A) with its spread."""
     plan = _plan(rounds, seconds, connections, only)
     with bench_server(url, data) as server:
-        comparison = commits.compare(server, plan, customers, (first, second))
-    _finish(COMMITS, plan, customers, comparison.samples, commits=comparison.commits)
+        comparison = commits.compare(server, plan, customers, (first, second), in_unit=unit)
+    key = "writer in a unit" if unit else "admin"
+    _finish(COMMITS, plan, customers, comparison.samples, commits=comparison.commits, key=key)
 
 
 def _finish(name: str, plan: BenchPlan, customers: int, samples: dict[str, SamplesByWorkload], **extra: object) -> None:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import contenders, report, usage
+from bench import contenders, facts, report, usage
 from bench.checkouts import Checkout, checked_out
 from bench.children import (
     HOST,
@@ -20,7 +20,7 @@ from bench.children import (
     readiness_request,
     wait_until_answered,
 )
-from bench.database import BenchServer, cached_database, copied_database
+from bench.database import BenchServer, cached_database, copied_database, with_connection
 from bench.measure import Runner, SamplesByWorkload
 from bench.runs import BenchPlan, http_runner, log_folder, measure_rounds, read_inputs, require_equal_responses
 
@@ -36,8 +36,12 @@ class CommitComparison:
     samples: dict[str, SamplesByWorkload]
 
 
-def compare(server: BenchServer, plan: BenchPlan, customers: int, revisions: tuple[str, str]) -> CommitComparison:
-    """Measure two revisions in turns (A B, B A, …) and print the ratios B ÷ A with their spread."""
+def compare(
+    server: BenchServer, plan: BenchPlan, customers: int, revisions: tuple[str, str], *, in_unit: bool = False
+) -> CommitComparison:
+    """Measure two revisions in turns (A B, B A, …) and print the ratios B ÷ A with their spread.
+
+    `in_unit`: with a writer's key that is bound to the leaf unit of median size, in place of an unbound admin's."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX)))
         checkouts = [
@@ -49,11 +53,14 @@ def compare(server: BenchServer, plan: BenchPlan, customers: int, revisions: tup
             stack.enter_context(copied_database(server, template, f"commit_{label.lower()}"))
             for label, template in zip(LABELS, templates, strict=True)
         ]
-        inputs, other_inputs = map(read_inputs, dsns)
+        unit = _leaf_unit(dsns[0]) if in_unit else None
+        inputs, other_inputs = (read_inputs(dsn, unit) for dsn in dsns)
         if inputs != other_inputs:
             raise BenchmarkError("the two commits load different customers, so their rates cannot be compared")
+        binding = ("--unit", unit.rpartition(".")[2]) if unit else ()
+        role = contenders.WRITER if unit else contenders.ADMIN
         hubs = [
-            stack.enter_context(contenders.hub(dsn, log_folder(), checkout.source))
+            stack.enter_context(contenders.hub(dsn, log_folder(), checkout.source, *binding, role=role))
             for dsn, checkout in zip(dsns, checkouts, strict=True)
         ]
         require_equal_responses(hubs, plan.workloads, inputs)
@@ -65,6 +72,12 @@ def compare(server: BenchServer, plan: BenchPlan, customers: int, revisions: tup
     names = (hubs[0].name, hubs[1].name)
     report.show(report.ratio_table(samples, plan.workloads, names), report.ratio_summary(samples, names))
     return CommitComparison([checkout.commit for checkout in checkouts], {"commits": samples})
+
+
+def _leaf_unit(dsn: str) -> str:
+    """The path of the leaf unit of median size."""
+    inputs = read_inputs(dsn)
+    return with_connection(dsn, lambda connection: facts.read_bindings(connection, inputs)).leaf_unit
 
 
 def _loaded_template(server: BenchServer, checkout: Checkout, customers: int) -> str:

@@ -30,6 +30,7 @@ from bench.hub_source import COMMAND_TIMEOUT, WORKING_TREE, HubSource
 from bench.workloads import HUB, POSTGRAPHILE, STRAWBERRY, Workload
 
 BARE = "bare, hub's SQL"
+ADMIN, WRITER = "admin", "writer"  # roles of keys
 NODE_PROJECT = REPOSITORY / "bench" / "postgraphile"
 MIN_NODE_MAJOR = 22
 INSTALL_TIMEOUT = 600.0  # seconds npm may take
@@ -64,20 +65,25 @@ class Contender:
 
 
 @contextmanager
-def hub(dsn: str, logs: Path, source: HubSource = WORKING_TREE) -> Iterator[Contender]:
-    """One hub process with default settings, as in production, and an admin key for it."""
+def hub(
+    dsn: str, logs: Path, source: HubSource = WORKING_TREE, *binding: str, role: str = ADMIN
+) -> Iterator[Contender]:
+    """One hub process with default settings, as in production, and a key for it, an unbound admin's by default."""
     port, log = free_port(), logs / source.log_name
     command = source.command("serve", "--host", HOST, "--port", str(port), "--workers", "1")
     env = source.environment(dsn, HUB_POOL_SIZE=POOL)
-    with admin_key(dsn, source=source) as key, child_process(command, env, log, source.root) as process:
+    with (
+        new_key(dsn, *binding, role=role, source=source) as key,
+        child_process(command, env, log, source.root) as process,
+    ):
         wait_until_ready(process, (HOST, port), GRAPHQL_PATH, key, log)
         yield Contender(source.name, process.pid, (HOST, port), GRAPHQL_PATH, key, documents_of=HUB)
 
 
 @contextmanager
-def admin_key(dsn: str, *binding: str, source: HubSource = WORKING_TREE) -> Iterator[str]:
-    """A key of role admin with the binding that the arguments describe; it is revoked at the end."""
-    key = source.run(dsn, "key", "create", "--role", "admin", "--name", "bench", *binding).strip()
+def new_key(dsn: str, *binding: str, role: str = ADMIN, source: HubSource = WORKING_TREE) -> Iterator[str]:
+    """A key of a role with the binding that the arguments describe; it is revoked at the end."""
+    key = source.run(dsn, "key", "create", "--role", role, "--name", "bench", *binding).strip()
     try:
         yield key
     finally:

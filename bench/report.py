@@ -159,12 +159,15 @@ def ratio_table(samples: SamplesByWorkload, workloads: Sequence[Workload], names
         "min–max",
         *(f"{name} µs" for name in names),
         "B ÷ A",
+        "Postgres, B ÷ A",
     )
-    table = _table("Medians of the rounds; CPU per request of hub and Postgres together.", columns)
+    table = _table(
+        "Medians of the rounds; CPU per request of hub and Postgres together, and of Postgres alone.", columns
+    )
     for workload in workloads:
         by_name = samples[workload.name]
         middle_samples = [Sample.median(by_name[name]) for name in names]
-        ratio, cpu_ratio = _rate_ratio(by_name, names), _cpu_ratio(by_name, names)
+        ratio = _rate_ratio(by_name, names)
         table.add_row(
             workload.name,
             workload.title,
@@ -172,7 +175,8 @@ def ratio_table(samples: SamplesByWorkload, workloads: Sequence[Workload], names
             _number(ratio.median, RATIO_DIGITS),
             f"{_number(ratio.minimum, RATIO_DIGITS)}–{_number(ratio.maximum, RATIO_DIGITS)}",
             *(_number(sample.cpu) for sample in middle_samples),
-            _number(cpu_ratio, RATIO_DIGITS),
+            _number(_cpu_ratio(by_name, names, lambda sample: sample.cpu), RATIO_DIGITS),
+            _number(_cpu_ratio(by_name, names, lambda sample: sample.postgres), RATIO_DIGITS),
         )
     return table
 
@@ -190,9 +194,11 @@ def _rate_ratio(by_name: Mapping[str, Sequence[Sample]], names: tuple[str, str])
     return RatioSpread.of_rounds(second, first)
 
 
-def _cpu_ratio(by_name: Mapping[str, Sequence[Sample]], names: tuple[str, str]) -> float | None:
+def _cpu_ratio(
+    by_name: Mapping[str, Sequence[Sample]], names: tuple[str, str], cpu: Callable[[Sample], float | None]
+) -> float | None:
     """The median ratio of CPU per request; None when Postgres runs on another machine."""
-    first, second = ([sample.cpu for sample in by_name[name] if sample.cpu is not None] for name in names)
+    first, second = ([used for sample in by_name[name] if (used := cpu(sample)) is not None] for name in names)
     return RatioSpread.of_rounds(second, first).median if first and second else None
 
 

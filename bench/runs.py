@@ -176,7 +176,7 @@ def by_key(dsn: str, plan: BenchPlan) -> Mapping[str, SamplesByWorkload]:
         }
         holders = [(ADMIN_KEY, server, all_inputs)]
         for name, (binding, visible_inputs) in keys.items():
-            key = stack.enter_context(contenders.admin_key(dsn, *binding))
+            key = stack.enter_context(contenders.new_key(dsn, *binding))
             holders.append((name, server.with_key(key), visible_inputs))
         runners: dict[str, list[Runner]] = {}
         for workload in (candidate for candidate in plan.workloads if not candidate.writes):

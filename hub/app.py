@@ -38,7 +38,7 @@ from hub.engine.shared_buckets import SharedBuckets
 from hub.errors import HubError, Unauthenticated, Unavailable
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
-from hub.observability import HubReady, HubStopping, Log, emit
+from hub.observability import DiskFull, HubReady, HubStopping, Log, emit
 from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
 from hub.subscriptions.live_shares import LiveShares
@@ -268,7 +268,7 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
         disk_space, documents, audit = DiskSpace(pool), TrustedDocuments(), AuditBuffer()
         await load_trusted_documents(pool, settings, documents)
         metrics = Metrics(shared)
-        remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
+        remove_handlers = [observability.add_handler(metrics), observability.add_handler(disk_space, DiskFull)]
         try:
             async with (
                 running_authenticator(auth_pool, settings) as key_cache,

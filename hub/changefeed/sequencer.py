@@ -32,7 +32,7 @@ CHANGES_PER_PAUSE = 50_000
 LEADER_RETRY_INTERVAL = 0.5  # seconds between attempts of a standby to become the leader
 # Seconds between saves of the watermark: each save leaves a dead row for as long as an old snapshot is open.
 WATERMARK_SAVE_INTERVAL = 5.0
-AUDIT_INTERVAL = 0.2  # seconds between looks whether something waits to be chained to the audit log
+AUDIT_INTERVAL = 0.5  # seconds between looks whether something waits to be chained to the audit log
 AUDIT_RETRY_INTERVAL = 5.0  # seconds after a failure to chain: what waits stays
 SHUTDOWN_TIMEOUT = 2.0  # seconds that the running batch has to end
 # Seconds for a new leader's first batch, which scans the log from the saved watermark; later batches are short.
@@ -67,7 +67,7 @@ class Sequencer:
     async def running(self) -> AsyncIterator["Sequencer"]:
         """Competes for leadership and leads in the background while the body runs."""
         task = asyncio.create_task(self._run())
-        remove_handler = add_handler(self._on_event)
+        remove_handler = add_handler(self._on_event, RequestDone)
         try:
             yield self
         finally:

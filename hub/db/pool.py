@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
 
 from hub.db.backend_priority import lower_priority, runs_here
 from hub.db.database_errors import database_unavailable, is_connection_fatal, translate_error
@@ -90,17 +91,9 @@ async def connect_dedicated(
     return (await _open_connection(dsn, settings, {**usual, **session}, as_owner=as_owner))[0]
 
 
-FetchMode = Callable[[Any, Sequence[Any]], Awaitable[Any]]
-
-
-def _fetch_value(statement: Any, arguments: Sequence[Any]) -> Awaitable[Any]:
-    value: Awaitable[Any] = statement.fetchval(*arguments)
-    return value
-
-
-def _fetch_rows(statement: Any, arguments: Sequence[Any]) -> Awaitable[Any]:
-    rows: Awaitable[Any] = statement.fetch(*arguments)
-    return rows
+FetchMode = Callable[..., Awaitable[Any]]  # of a prepared statement and its arguments
+FETCH_VALUE: FetchMode = PreparedStatement.fetchval
+FETCH_ROWS: FetchMode = PreparedStatement.fetch
 
 
 class _ConnectionSet:
@@ -152,7 +145,7 @@ class _ConnectionSet:
     def release(self, pooled: PooledConnection) -> None:
         if self._closing:
             pooled.connection.terminate()
-        elif not pooled.connection.is_closed():
+        else:  # `idle` drops closed ones
             (self._idle_background if pooled.background else self._idle).append(pooled)
 
     def return_after_error(self, pooled: PooledConnection, error: asyncpg.PostgresError) -> None:
@@ -192,7 +185,7 @@ class _ConnectionSet:
             if workers is not None and pooled.workers is not workers:
                 await pooled.connection.execute(WORKERS_SQL[workers])
                 pooled.workers = workers
-            result = await fetch_mode(statement, arguments)
+            result = await fetch_mode(statement, *arguments)
         except asyncpg.InvalidCachedStatementError as error:
             pooled.connection.terminate()  # a migration changed the tables of its prepared statements
             raise translate_error(error) from error
@@ -260,12 +253,12 @@ class Pool:
         """Returns a statement's single JSON value as bytes; `custom_plan` plans it for these arguments.
 
         Raises HubError: STATEMENT_TIMEOUT, UNAVAILABLE, or BadInput for an argument's value."""
-        value: bytes = await self._run(text, arguments, custom_plan, _fetch_value)
+        value: bytes = await self._run(text, arguments, custom_plan, FETCH_VALUE)
         return value
 
     async def fetch(self, text: str, arguments: Sequence[Any], *, custom_plan: bool = False) -> list[asyncpg.Record]:
         """Returns a statement's rows, JSON values as bytes; raises the same errors as fetch_json."""
-        rows: list[asyncpg.Record] = await self._run(text, arguments, custom_plan, _fetch_rows)
+        rows: list[asyncpg.Record] = await self._run(text, arguments, custom_plan, FETCH_ROWS)
         return rows
 
     async def _run(self, text: str, arguments: Sequence[Any], custom_plan: bool, fetch_mode: FetchMode) -> Any:

@@ -201,16 +201,20 @@ class Engine:
             if operation.operation_type == "subscription":
                 raise BadInput("A subscription has many answers; open it as a stream.", code="STREAM_TRANSPORT")
             self._authorize(operation, request, viewer)
-            variables, cost = self._checked_variables(operation, request, viewer)
+            variables = self._coerce_variables(operation, request, viewer)
+            cost = operation.cost(variables)
             if charge is not None:
                 await self._charge(charge, operation, variables, cost)
             timer.finish_stage("parse")
             if operation.introspection_only:
                 body = await self._introspection.response_body(operation, variables, viewer.flow)
                 return completed_response(body, operation, timer)
-            context = ExecutionContext(variables, request.time, viewer, self._secret, meter=meter)
             if operation.operation_type == "mutation":
+                context = ExecutionContext(
+                    variables, request.time, viewer, self._secret, meter=meter, reads=ObservedReads()
+                )
                 return await self._execute_mutation(operation, context, request, timer)
+            context = ExecutionContext(variables, request.time, viewer, self._secret, meter=meter)
             query = await self._queries.get_or_compile(
                 operation, variables, viewer.rights, self._compile_query, viewer.flow
             )
@@ -259,7 +263,8 @@ class Engine:
                 code="OPERATION_UNKNOWN",
             )
         self._authorize(operation, request, viewer)
-        variables, cost = self._checked_variables(operation, request, viewer)
+        variables = self._coerce_variables(operation, request, viewer)
+        cost = operation.cost(variables)
         if charge is not None:
             await self._charge(charge, operation, variables, cost)
             charge.settle()  # to one point
@@ -299,7 +304,6 @@ class Engine:
                 "This key may not read the schema; use one that is not bound to a customer and whose role allows it.",
                 code="INTROSPECTION_FORBIDDEN",
             )
-        viewer.require("graph:read")
 
     def _coerce_variables(self, operation: Operation, request: GraphQLRequest, viewer: Viewer) -> Mapping[str, Any]:
         return coerce_variables(
@@ -309,13 +313,6 @@ class Engine:
             self._limits.errors,
             hide_suggestions=not viewer.can_introspect,
         )
-
-    def _checked_variables(
-        self, operation: Operation, request: GraphQLRequest, viewer: Viewer
-    ) -> tuple[Mapping[str, Any], int]:
-        """The coerced variables, and what the operation costs with them; raises LimitExceeded when that is too much."""
-        variables = self._coerce_variables(operation, request, viewer)
-        return variables, operation.cost(variables)
 
     async def _charge(
         self, charge: OperationCharge, operation: Operation, variables: Mapping[str, Any], cost: int
@@ -348,29 +345,27 @@ class Engine:
         mutation = await self._mutation_compiler.compile(operation, context.variables, context.viewer)
         timer.finish_stage("plan")
         fingerprint_parts = (request.query, request.operation_name, request.variables)
-        reads = ObservedReads()
-        context = context._replace(reads=reads)
         try:
             body = await self._mutation_compiler.execute(
                 mutation, context, request.request_id, request.network, fingerprint_parts
             )
         except HubError as error:
-            self._audit_mutation(None, reads, operation, context, request)
+            self._audit_mutation(None, operation, context, request)
             return failed_response(error, operation, timer)
-        self._audit_mutation(mutation.audit, reads, operation, context, request)
+        self._audit_mutation(mutation.audit, operation, context, request)
         timer.finish_stage("sql")
         return completed_response(body, operation, timer)
 
     def _audit_mutation(
         self,
         payloads: ReadAudit | None,
-        reads: ObservedReads,
         operation: Operation,
         context: ExecutionContext,
         request: GraphQLRequest,
     ) -> None:
         """Records what the payloads of a mutation read, and what the errors of its conflicts show."""
-        if self._audit is None:
+        reads = context.reads
+        if self._audit is None or reads is None:
             return
         described = [] if payloads is None else [payloads.read]
         if reads.conflicts:

@@ -25,18 +25,21 @@ CopiedColumns = tuple[tuple[str, tuple[str, ...]], ...]
 
 @dataclass(frozen=True, slots=True)
 class SqlStatement:
-    """A statement's text and the names of its parameters in order."""
+    """A statement's text, the names of its parameters in order, and those that are no plain values."""
 
     text: str
     names: tuple[str, ...]
+    of_viewer: frozenset[str]
     json: frozenset[str]
 
     def bind(self, values: ColumnValues, viewer: Viewer) -> list[Any]:
         """The arguments: values by name, and what the viewer is bound to."""
+        if not self.of_viewer and not self.json:
+            return [values[name] for name in self.names]
         return [self._argument(name, values, viewer) for name in self.names]
 
     def _argument(self, name: str, values: ColumnValues, viewer: Viewer) -> Any:
-        if name in scopes.VIEWER_ARGUMENTS or name.startswith(scopes.RIGHT_PREFIX):
+        if name in self.of_viewer:
             return scopes.viewer_argument(name, viewer)
         return exact_json.dumps(values[name]) if name in self.json and values[name] is not None else values[name]
 
@@ -46,9 +49,9 @@ def compile_statement(statement: sa.ClauseElement, table: sa.Table) -> SqlStatem
     compiled = statement.compile(dialect=DIALECT)
     assert isinstance(compiled, SQLCompiler)
     names = tuple(compiled.positiontup or ())
-    return SqlStatement(
-        str(compiled), names, frozenset(column.name for column in table.c if isinstance(column.type, JSONB))
-    )
+    of_viewer = (name for name in names if name in scopes.VIEWER_ARGUMENTS or name.startswith(scopes.RIGHT_PREFIX))
+    json = (name for name in names if name in table.c and isinstance(table.c[name].type, JSONB))
+    return SqlStatement(str(compiled), names, frozenset(of_viewer), frozenset(json))
 
 
 def referenced_table(column: sa.Column[Any]) -> sa.Table | None:

@@ -119,7 +119,7 @@ class SubscriptionRegistry:
     async def running(self) -> AsyncIterator["SubscriptionRegistry"]:
         """Follows the change feed while the body runs and there are subscribers."""
         tasks = [asyncio.create_task(self._follow_loop()), asyncio.create_task(self._keepalive_loop())]
-        remove_handler = add_handler(self._on_event)
+        remove_handler = add_handler(self._on_event, ChangesSequenced)
         try:
             yield self
         finally:

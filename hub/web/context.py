@@ -9,7 +9,7 @@ from hub.errors import HubError
 from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
 from hub.viewer import Viewer
-from hub.web.auth import Credential, Credentials
+from hub.web.auth import Credentials
 from hub.web.client_address import TrustedProxies
 from hub.web.connection_registry import ConnectionRegistry
 from hub.web.heartbeat import TimingWheel
@@ -42,17 +42,10 @@ class GatewayContext:
         self.trusted_proxies = TrustedProxies(settings.trusted_proxies)
         self.connection_registry = ConnectionRegistry(key_cache, settings)
         self.timing_wheel = TimingWheel(settings.socket_ping)
-        self._persisted_queries = PersistedQueries(settings.persisted_queries)
-        self._trusted_documents = trusted_documents or TrustedDocuments()
+        persisted_queries = PersistedQueries(settings.persisted_queries)
+        self.document_finder = DocumentFinder(persisted_queries, trusted_documents or TrustedDocuments())
         # Seconds that a client has to receive the last bytes and close its side.
         self.close_timeout = min(5.0, settings.drain_timeout * 0.4)
-
-    def document_finder(self, credential: Credential) -> DocumentFinder:
-        """Returns the finder of a key's persisted and trusted documents."""
-        trusted_only = credential.viewer.limits.trusted_only
-        return DocumentFinder(
-            credential.key_id, self._persisted_queries, self._trusted_documents, trusted_only=trusted_only
-        )
 
     async def is_subscription(self, request: GraphQLRequest, viewer: Viewer) -> bool:
         """Whether the operation is a subscription. False for an invalid document, whose errors `execute` returns."""

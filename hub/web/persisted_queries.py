@@ -11,6 +11,7 @@ from uuid import UUID
 
 from hub.domain.access.trusted_documents import TrustedDocuments, untrusted
 from hub.errors import BadInput
+from hub.web.auth import Credential
 
 KEY_BYTES = 1024 * 1024  # of one key's documents
 TOTAL_BYTES = 64 * 1024 * 1024  # of all keys' documents in this process
@@ -107,19 +108,13 @@ class PersistedQueries:
 
 
 class DocumentFinder:
-    """Finds the documents of one key's requests: sent whole, by the hash of a registered one, or by a trusted id."""
+    """Finds the documents of keys' requests: by the hash of a registered one, or by a trusted id."""
 
-    __slots__ = ("_key_id", "_persisted_queries", "_trusted_documents", "trusted_only")
-
-    def __init__(
-        self, key_id: UUID, persisted: PersistedQueries, trusted: TrustedDocuments, *, trusted_only: bool
-    ) -> None:
-        self._key_id = key_id
+    def __init__(self, persisted: PersistedQueries, trusted: TrustedDocuments) -> None:
         self._persisted_queries = persisted
         self._trusted_documents = trusted
-        self.trusted_only = trusted_only  # whether `require_trusted` has to accept every document
 
-    def by_extension(self, query: str | None, extension: object) -> str:
+    def by_extension(self, credential: Credential, query: str | None, extension: object) -> str:
         """Returns the document of a request with the extension `persistedQuery`; registers it if the key may.
 
         A trusted document goes before a registered one. Raises HubError, as Apollo's protocol defines where it does."""
@@ -129,11 +124,11 @@ class DocumentFinder:
             if query and query != text:
                 raise _hash_mismatch()
             return text
-        if not self.trusted_only:
-            return self._persisted_queries.document(self._key_id, query, extension)
+        if not credential.viewer.limits.trusted_only:
+            return self._persisted_queries.document(credential.key_id, query, extension)
         return self.require_trusted(query or "")
 
-    def by_id(self, parameters: Mapping[str, object]) -> str | None:
+    def by_id(self, credential: Credential, parameters: Mapping[str, object]) -> str | None:
         """Returns the trusted document whose id a request has in place of a document; None for one without an id."""
         for name in ID_PARAMETERS:
             document_id = parameters.get(name)
@@ -142,7 +137,7 @@ class DocumentFinder:
             text = self._trusted_documents.text(document_id) if isinstance(document_id, str) else None
             if text is not None:
                 return text
-            if self.trusted_only:
+            if credential.viewer.limits.trusted_only:
                 raise untrusted()
             message = f"{name}: no manifest that was loaded has a document with this id; send the document, or load it."
             raise BadInput(message, code="DOCUMENT_UNKNOWN", argument=name)

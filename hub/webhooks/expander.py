@@ -101,7 +101,7 @@ class WebhookExpander:
     async def running(self) -> AsyncIterator["WebhookExpander"]:
         """Expands while the body runs."""
         task = asyncio.create_task(self._run())
-        remove_handler = add_handler(self._on_event)
+        remove_handler = add_handler(self._on_event, RequestDone, ChangesSequenced)
         try:
             yield self
         finally:

@@ -47,7 +47,7 @@ NO_END_OF_WEBHOOKS = {"a foreign network"}  # the hub itself sends them, from wh
 
 
 @dataclass
-class Follower:
+class RevokedStream:
     """A key with one right, what it received with times, and the tasks of its streams."""
 
     role: str
@@ -75,14 +75,14 @@ async def receiver() -> AsyncIterator[ReceiverProcess]:
         yield started
 
 
-async def follow_socket(hub: SocketHub, follower: Follower, document: str) -> None:
+async def follow_socket(hub: SocketHub, follower: RevokedStream, document: str) -> None:
     """Reads a socket until the hub ends the subscription."""
     async with hub.subscribe(document, key=follower.key) as stream:
         while (message := json.loads(await stream.socket.recv()))["type"] == "next":
             follower.note(json.dumps(message))
 
 
-async def follow_events(hub: SocketHub, follower: Follower, document: str) -> None:
+async def follow_events(hub: SocketHub, follower: RevokedStream, document: str) -> None:
     """Reads server-sent events until the hub ends the stream."""
     headers = {"authorization": f"Bearer {follower.key}", "accept": "text/event-stream"}
     url = f"http://127.0.0.1:{hub.port}/graphql"
@@ -94,14 +94,14 @@ async def follow_events(hub: SocketHub, follower: Follower, document: str) -> No
             follower.note(chunk)
 
 
-async def new_follower(hub: SocketHub, name: str) -> Follower:
+async def new_follower(hub: SocketHub, name: str) -> RevokedStream:
     """A key of a person with a role that reads customers."""
     role = name.replace(" ", "-")
     await hub.query(UPSERT, {"input": {"name": role, "rules": [READER, HOOKS]}})
     unit = f"unt_{(await hub.connection.fetchval('select id from org_units limit 1')).hex}"
     staff = (await hub.query(CREATE_STAFF, {"number": role, "unit": unit}))["staffCreate"]["staff"]["id"]
     created = (await hub.query(CREATE_KEY, {"role": role, "staff": staff}))["apiKeyCreate"]
-    return Follower(role, created["key"], created["apiKey"]["id"], staff)
+    return RevokedStream(role, created["key"], created["apiKey"]["id"], staff)
 
 
 @asynccontextmanager
@@ -130,7 +130,7 @@ async def rename(hub: SocketHub, name: str) -> None:
     assert await hub.connection.execute(statement, name) == "UPDATE 1"
 
 
-async def take_away(hub: SocketHub, follower: Follower, end: str) -> float:
+async def take_away(hub: SocketHub, follower: RevokedStream, end: str) -> float:
     """Takes the right away; gives the time at which it is gone."""
     statement, value = ENDS[end]
     if value is None:

@@ -212,7 +212,7 @@ def decode_id(value: str, argument: str) -> tuple[str, UUID]:
     """Returns the prefix and the key of an id; raises ID_MALFORMED with the argument."""
     match = _ID.fullmatch(value)
     if match is not None:
-        return match[1], UUID(match[2])
+        return match[1], UUID(int=int(match[2], 16))
     raise BadInput(
         f"{argument}: {value[:60]!r} is not an id of this hub; send an id from a response, such as cus_ and 32 hex digits.",
         code="ID_MALFORMED",

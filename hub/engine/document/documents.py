@@ -12,14 +12,17 @@ from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
     GraphQLError,
+    GraphQLID,
     GraphQLInputType,
     GraphQLNonNull,
     GraphQLSchema,
+    GraphQLString,
     GraphQLSyntaxError,
     OperationDefinitionNode,
     Undefined,
     assert_valid_schema,
     coerce_input_literal,
+    get_nullable_type,
     parse,
     type_from_ast,
 )
@@ -61,6 +64,7 @@ class Variable:
     type: GraphQLInputType
     default: object
     coerce: CoerceFunction
+    is_text: bool  # its type has every text as it is
 
 
 @dataclass(slots=True, eq=False)
@@ -254,9 +258,9 @@ class DocumentStore:
             input_type = cast(GraphQLInputType, type_from_ast(self._schema, definition.type))
             value = definition.default_value
             default = coerce_input_literal(value, input_type) if value else Undefined
-            yield Variable(
-                definition.variable.name.value, input_type, default, self._input_coercers.for_type(input_type)
-            )
+            is_text = get_nullable_type(input_type) in (GraphQLID, GraphQLString)
+            coerce = self._input_coercers.for_type(input_type)
+            yield Variable(definition.variable.name.value, input_type, default, coerce, is_text)
 
 
 def _unlink_tokens(tree: DocumentNode) -> None:

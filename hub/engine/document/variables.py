@@ -6,7 +6,6 @@ from typing import Any
 
 from graphql import (
     GraphQLBoolean,
-    GraphQLID,
     GraphQLInputType,
     GraphQLNonNull,
     GraphQLSchema,
@@ -39,10 +38,14 @@ def coerce_variables(
     definitions = operation.node.variable_definitions
     if not definitions:
         return {}
-    if all(isinstance(values.get(variable.name), str) and _is_text(variable.type) for variable in operation.variables):
-        return {
-            variable.name: values[variable.name] for variable in operation.variables
-        }  # nothing to coerce: the most common case
+    texts: dict[str, Any] = {}
+    for variable in operation.variables:
+        value = values.get(variable.name)
+        if not (variable.is_text and isinstance(value, str)):
+            break
+        texts[variable.name] = value
+    else:
+        return texts  # nothing to coerce: the most common case
     objects, depth = _measure(values)
     if objects > MAX_OBJECTS:
         message = (
@@ -90,10 +93,6 @@ def _measure(value: Any) -> tuple[int, int]:
         level = [part for part in parts if isinstance(part, CONTAINERS)]
         plain_values += len(parts) - len(level)
     return containers + plain_values // 20, depth
-
-
-def _is_text(type_: GraphQLInputType) -> bool:
-    return _nullable(type_) in (GraphQLID, GraphQLString)
 
 
 def _nullable(type_: GraphQLInputType) -> GraphQLInputType:

@@ -23,6 +23,8 @@ def plan_cache_key(
             continue
         if name not in variables:
             yield ...  # unlike the key of any value
+        elif variable.is_text and name not in search_variables:
+            yield variables[name] is not None or None
         elif name in search_variables and isinstance(variables[name], str):
             yield len(search_words(variables[name]))
         else:

@@ -189,9 +189,8 @@ class GraphQLEndpoint:
         credential = await self.key_cache.credential(headers.get(b"authorization"), state)
         state.key = credential.public_id
         if state.method == "GET":
-            find_document = self.context.document_finder(credential)
             request = request_body.from_query_string(
-                state.query_string, state.request_id, find_document, state.client_network()
+                state.query_string, state.request_id, credential, self.context.document_finder, state.client_network()
             )
         else:
             request = await self._read_post(state, receive, credential)
@@ -218,8 +217,8 @@ class GraphQLEndpoint:
             message = "The body must be uncompressed JSON in UTF-8; send `Content-Type: application/json`."
             raise BadInput(message, code="MEDIA_TYPE_UNSUPPORTED")
         received = await request_body.read(receive, headers.get(b"content-length"), self.settings.body_limit)
-        find_document = self.context.document_finder(credential)
-        return request_body.from_body(received, state.request_id, find_document, state.client_network())
+        documents = self.context.document_finder
+        return request_body.from_body(received, state.request_id, credential, documents, state.client_network())
 
     def _timeout_error(self, state: RequestState) -> HubError:
         seconds = self.settings.request_timeout

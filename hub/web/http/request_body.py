@@ -10,6 +10,7 @@ from starlette.types import Receive
 from hub.engine.request import GraphQLRequest
 from hub.errors import BadInput, HubError, LimitExceeded
 from hub.model import exact_json
+from hub.web.auth import Credential
 from hub.web.persisted_queries import ID_PARAMETERS, DocumentFinder
 
 PARAMETERS = ("query", "operationName", "variables", "extensions")
@@ -46,7 +47,9 @@ def too_large(limit: int) -> HubError:
     return LimitExceeded(message, code="BODY_TOO_LARGE", extensions={"limit": limit})
 
 
-def from_body(body: bytes, request_id: str, find_document: DocumentFinder, network: str) -> GraphQLRequest:
+def from_body(
+    body: bytes, request_id: str, credential: Credential, documents: DocumentFinder, network: str
+) -> GraphQLRequest:
     """Parses the operation of a JSON body."""
     parameters = read_json(body, "The body")
     if isinstance(parameters, list):
@@ -55,11 +58,11 @@ def from_body(body: bytes, request_id: str, find_document: DocumentFinder, netwo
         )
     if not isinstance(parameters, dict):
         raise _malformed("The body must be a JSON object with `query`.")
-    return parse_operation(parameters, request_id, find_document, network)
+    return parse_operation(parameters, request_id, credential, documents, network)
 
 
 def from_query_string(
-    query_string: bytes, request_id: str, find_document: DocumentFinder, network: str
+    query_string: bytes, request_id: str, credential: Credential, documents: DocumentFinder, network: str
 ) -> GraphQLRequest:
     """Parses the operation of a GET's parameters; it is read-only."""
     parameters: dict[str, Any] = {}
@@ -78,7 +81,7 @@ def from_query_string(
             parameters[name] = read_json(parameters[name].encode(), name, name)
         else:
             parameters[name] = None
-    return parse_operation(parameters, request_id, find_document, network, read_only=True)
+    return parse_operation(parameters, request_id, credential, documents, network, read_only=True)
 
 
 def read_json(text: bytes, subject: str, argument: str | None = None) -> Any:
@@ -116,14 +119,15 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def parse_operation(
     parameters: Mapping[str, Any],
     request_id: str,
-    find_document: DocumentFinder,
+    credential: Credential,
+    documents: DocumentFinder,
     network: str,
     *,
     read_only: bool = False,
 ) -> GraphQLRequest:
     """Parses the parameters of GraphQL over HTTP. The payload of a socket's `subscribe` has the same ones.
 
-    `find_document` finds the document of a request that names it by its hash or its id, and may leave `query` out.
+    `documents` has those that a request names by hash or id, and may leave `query` out.
     `network` is the client's address, empty if it is not known."""
     query, name, variables, extensions = map(parameters.get, PARAMETERS)
     if query is not None and not isinstance(query, str):
@@ -136,14 +140,14 @@ def parse_operation(
         raise _malformed("extensions must be an object or null.", "extensions")
     persisted = extensions.get("persistedQuery") if extensions else None
     if persisted is not None:
-        query = find_document.by_extension(query, persisted)
+        query = documents.by_extension(credential, query, persisted)
     elif not query:
-        by_id = find_document.by_id(parameters)
+        by_id = documents.by_id(credential, parameters)
         if by_id is None and query is None:
             raise _malformed("query is missing; send the GraphQL document as a string.", "query")
         query = by_id or ""
-    if find_document.trusted_only:
-        query = find_document.require_trusted(query)
+    if credential.viewer.limits.trusted_only:
+        query = documents.require_trusted(query)
     return GraphQLRequest(query, variables, name or None, read_only, None, request_id, None, network)
 
 

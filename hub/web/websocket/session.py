@@ -215,10 +215,10 @@ class Session:
             return
         assert self.credential is not None
         try:
-            find_document = self.context.document_finder(self.credential)
             parameters = payload if isinstance(payload, dict) else {}
-            network = str(self.address or "")
-            request = request_body.parse_operation(parameters, new_request_id(), find_document, network)
+            request = request_body.parse_operation(
+                parameters, new_request_id(), self.credential, self.context.document_finder, str(self.address or "")
+            )
         except HubError as error:
             self.connection.send(error_message(operation_id, [error.to_graphql()]))
             return
