@@ -104,11 +104,9 @@ class Engine:
         self._operations: dict[Flow, int] = {}  # running or waiting
         self._documents = document_store(schema, settings)
         self._introspection = Introspection(self._planning)
-        self._queries: PlanCache[CompiledQuery] = PlanCache(
-            schema.plan_relevant_enums, QUERY_CACHE_BYTES, self._planning
-        )
+        self._queries: PlanCache[CompiledQuery] = PlanCache(schema, QUERY_CACHE_BYTES, self._planning)
         self._subscriptions: PlanCache[CompiledSubscription] = PlanCache(
-            schema.plan_relevant_enums, SUBSCRIPTION_CACHE_BYTES, self._planning
+            schema, SUBSCRIPTION_CACHE_BYTES, self._planning
         )
         self._query_executor = QueryExecutor(pool, self._introspection, changes_reader, limits.errors)
         self._mutation_compiler = MutationCompiler(

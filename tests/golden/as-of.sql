@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$160) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$31) AS row_to_json_1 
 FROM (SELECT CASE WHEN hub_as_of($1::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'cus_' || replace(CAST(t$5.id AS TEXT), '-', '') AS id, t$5.name AS name, t$5.stage AS stage, t$5.created_at AS "createdAt" 
 FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$1.after, '{}'::jsonb) AS coalesce_1 
@@ -19,400 +19,46 @@ FROM jsonb_populate_record(null::customers, (SELECT coalesce(t$3.before, '{}'::j
 FROM change_log AS t$3 
 WHERE t$3.row_id = $2::UUID AND t$3.table_name = 'customers'::text ORDER BY t$3.id DESC 
  LIMIT 1)) AS t$8 
-WHERE t$8.unit_id = ANY ($3::UUID[]))))) AS t$9) END AS customer, CASE WHEN hub_as_of($4::TIMESTAMP WITH TIME ZONE) THEN (SELECT CASE WHEN (t$10.type = 'cus'::text) THEN (SELECT row_to_json(t$20) AS row_to_json_3 
-FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$16.id AS TEXT), '-', '') AS id, 'Customer'::text AS "$type" 
-FROM jsonb_populate_record(null::customers, coalesce(t$14.then$, (SELECT to_jsonb(t$15) AS to_jsonb_2 
-FROM customers AS t$15 
+WHERE t$8.unit_id = ANY ($3::UUID[]))))) AS t$9) END AS customer, CASE WHEN hub_as_of($4::TIMESTAMP WITH TIME ZONE) THEN (SELECT CASE WHEN (t$10.type = 'ord'::text) THEN (SELECT row_to_json(t$20) AS row_to_json_3 
+FROM (SELECT 'Order'::text AS __typename, 'ord_' || replace(CAST(t$16.id AS TEXT), '-', '') AS id, t$16.number AS number, CAST(t$16.net AS TEXT) AS net 
+FROM jsonb_populate_record(null::orders, coalesce(t$14.then$, (SELECT to_jsonb(t$15) AS to_jsonb_2 
+FROM orders AS t$15 
 WHERE t$15.id = t$10.key))) AS t$16 
 WHERE t$16.id = t$10.key AND t$16.created_at <= $4::TIMESTAMP WITH TIME ZONE AND t$16.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
-FROM customers AS t$17 
+FROM orders AS t$17 
 WHERE t$17.id = t$10.key AND t$17.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
-FROM customers AS t$18 
+FROM orders AS t$18 
 WHERE t$18.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::customers, t$14.last$) AS t$19 
-WHERE t$19.unit_id = ANY ($3::UUID[]))))) AS t$20) WHEN (t$10.type = 'idn'::text) THEN (SELECT row_to_json(t$26) AS row_to_json_4 
-FROM (SELECT 'Identifier'::text AS __typename, 'idn_' || replace(CAST(t$22.id AS TEXT), '-', '') AS id, 'Identifier'::text AS "$type" 
-FROM jsonb_populate_record(null::identifiers, coalesce(t$14.then$, (SELECT to_jsonb(t$21) AS to_jsonb_3 
-FROM identifiers AS t$21 
-WHERE t$21.id = t$10.key))) AS t$22 
-WHERE t$22.id = t$10.key AND t$22.created_at <= $4::TIMESTAMP WITH TIME ZONE AND ((EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$22.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$22.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
-FROM identifiers AS t$23 
-WHERE t$23.id = t$10.key AND (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$23.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
-FROM identifiers AS t$24 
-WHERE t$24.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::identifiers, t$14.last$) AS t$25 
-WHERE (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$25.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$25.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$26) WHEN (t$10.type = 'stm'::text) THEN (SELECT row_to_json(t$32) AS row_to_json_5 
-FROM (SELECT 'StageMove'::text AS __typename, 'stm_' || replace(CAST(t$28.id AS TEXT), '-', '') AS id, 'StageMove'::text AS "$type" 
-FROM jsonb_populate_record(null::stage_moves, coalesce(t$14.then$, (SELECT to_jsonb(t$27) AS to_jsonb_4 
-FROM stage_moves AS t$27 
-WHERE t$27.id = t$10.key))) AS t$28 
-WHERE t$28.id = t$10.key AND t$28.created_at <= $4::TIMESTAMP WITH TIME ZONE AND ((EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$28.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$28.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
-FROM stage_moves AS t$29 
-WHERE t$29.id = t$10.key AND (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$29.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
-FROM stage_moves AS t$30 
-WHERE t$30.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::stage_moves, t$14.last$) AS t$31 
-WHERE (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$31.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$31.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$32) WHEN (t$10.type = 'con'::text) THEN (SELECT row_to_json(t$38) AS row_to_json_6 
-FROM (SELECT 'Contact'::text AS __typename, 'con_' || replace(CAST(t$34.id AS TEXT), '-', '') AS id, 'Contact'::text AS "$type" 
-FROM jsonb_populate_record(null::contacts, coalesce(t$14.then$, (SELECT to_jsonb(t$33) AS to_jsonb_5 
-FROM contacts AS t$33 
-WHERE t$33.id = t$10.key))) AS t$34 
-WHERE t$34.id = t$10.key AND t$34.created_at <= $4::TIMESTAMP WITH TIME ZONE AND ((EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$34.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$34.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
-FROM contacts AS t$35 
-WHERE t$35.id = t$10.key AND (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$35.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
-FROM contacts AS t$36 
-WHERE t$36.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::contacts, t$14.last$) AS t$37 
-WHERE (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$37.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$37.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$38) WHEN (t$10.type = 'cpt'::text) THEN (SELECT row_to_json(t$44) AS row_to_json_7 
-FROM (SELECT 'ContactPoint'::text AS __typename, 'cpt_' || replace(CAST(t$40.id AS TEXT), '-', '') AS id, 'ContactPoint'::text AS "$type" 
-FROM jsonb_populate_record(null::contact_points, coalesce(t$14.then$, (SELECT to_jsonb(t$39) AS to_jsonb_6 
-FROM contact_points AS t$39 
-WHERE t$39.id = t$10.key))) AS t$40 
-WHERE t$40.id = t$10.key AND t$40.created_at <= $4::TIMESTAMP WITH TIME ZONE AND ((EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$40.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$40.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
-FROM contact_points AS t$41 
-WHERE t$41.id = t$10.key AND (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$41.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
-FROM contact_points AS t$42 
-WHERE t$42.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::contact_points, t$14.last$) AS t$43 
-WHERE (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$43.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$43.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$44) WHEN (t$10.type = 'adr'::text) THEN (SELECT row_to_json(t$50) AS row_to_json_8 
-FROM (SELECT 'Address'::text AS __typename, 'adr_' || replace(CAST(t$46.id AS TEXT), '-', '') AS id, 'Address'::text AS "$type" 
-FROM jsonb_populate_record(null::addresses, coalesce(t$14.then$, (SELECT to_jsonb(t$45) AS to_jsonb_7 
-FROM addresses AS t$45 
-WHERE t$45.id = t$10.key))) AS t$46 
-WHERE t$46.id = t$10.key AND t$46.created_at <= $4::TIMESTAMP WITH TIME ZONE AND ((EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$46.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$46.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
-FROM addresses AS t$47 
-WHERE t$47.id = t$10.key AND (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$47.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
-FROM addresses AS t$48 
-WHERE t$48.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::addresses, t$14.last$) AS t$49 
-WHERE (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$49.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$49.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$50) WHEN (t$10.type = 'unt'::text) THEN (SELECT row_to_json(t$56) AS row_to_json_9 
-FROM (SELECT 'OrgUnit'::text AS __typename, 'unt_' || replace(CAST(t$52.id AS TEXT), '-', '') AS id, 'OrgUnit'::text AS "$type" 
-FROM jsonb_populate_record(null::org_units, coalesce(t$14.then$, (SELECT to_jsonb(t$51) AS to_jsonb_8 
-FROM org_units AS t$51 
-WHERE t$51.id = t$10.key))) AS t$52 
-WHERE t$52.id = t$10.key AND t$52.created_at <= $4::TIMESTAMP WITH TIME ZONE AND t$52.id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
-FROM org_units AS t$53 
-WHERE t$53.id = t$10.key AND t$53.id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
-FROM org_units AS t$54 
-WHERE t$54.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::org_units, t$14.last$) AS t$55 
-WHERE t$55.id = ANY ($3::UUID[]))))) AS t$56) WHEN (t$10.type = 'stf'::text) THEN (SELECT row_to_json(t$62) AS row_to_json_10 
-FROM (SELECT 'Staff'::text AS __typename, 'stf_' || replace(CAST(t$58.id AS TEXT), '-', '') AS id, 'Staff'::text AS "$type" 
-FROM jsonb_populate_record(null::staff, coalesce(t$14.then$, (SELECT to_jsonb(t$57) AS to_jsonb_9 
-FROM staff AS t$57 
-WHERE t$57.id = t$10.key))) AS t$58 
-WHERE t$58.id = t$10.key AND t$58.created_at <= $4::TIMESTAMP WITH TIME ZONE AND t$58.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
-FROM staff AS t$59 
-WHERE t$59.id = t$10.key AND t$59.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
-FROM staff AS t$60 
-WHERE t$60.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::staff, t$14.last$) AS t$61 
-WHERE t$61.unit_id = ANY ($3::UUID[]))))) AS t$62) WHEN (t$10.type = 'prd'::text) THEN (SELECT row_to_json(t$65) AS row_to_json_11 
-FROM (SELECT 'Product'::text AS __typename, 'prd_' || replace(CAST(t$64.id AS TEXT), '-', '') AS id, 'Product'::text AS "$type" 
-FROM jsonb_populate_record(null::products, coalesce(t$14.then$, (SELECT to_jsonb(t$63) AS to_jsonb_10 
-FROM products AS t$63 
-WHERE t$63.id = t$10.key))) AS t$64 
-WHERE t$64.id = t$10.key AND t$64.created_at <= $4::TIMESTAMP WITH TIME ZONE) AS t$65) WHEN (t$10.type = 'ord'::text) THEN (SELECT row_to_json(t$71) AS row_to_json_12 
-FROM (SELECT 'Order'::text AS __typename, 'ord_' || replace(CAST(t$67.id AS TEXT), '-', '') AS id, t$67.number AS number, CAST(t$67.net AS TEXT) AS net, 'Order'::text AS "$type" 
-FROM jsonb_populate_record(null::orders, coalesce(t$14.then$, (SELECT to_jsonb(t$66) AS to_jsonb_11 
-FROM orders AS t$66 
-WHERE t$66.id = t$10.key))) AS t$67 
-WHERE t$67.id = t$10.key AND t$67.created_at <= $4::TIMESTAMP WITH TIME ZONE AND t$67.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
-FROM orders AS t$68 
-WHERE t$68.id = t$10.key AND t$68.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
-FROM orders AS t$69 
-WHERE t$69.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::orders, t$14.last$) AS t$70 
-WHERE t$70.unit_id = ANY ($3::UUID[]))))) AS t$71) WHEN (t$10.type = 'itm'::text) THEN (SELECT row_to_json(t$77) AS row_to_json_13 
-FROM (SELECT 'OrderItem'::text AS __typename, 'itm_' || replace(CAST(t$73.id AS TEXT), '-', '') AS id, 'OrderItem'::text AS "$type" 
-FROM jsonb_populate_record(null::order_items, coalesce(t$14.then$, (SELECT to_jsonb(t$72) AS to_jsonb_12 
-FROM order_items AS t$72 
-WHERE t$72.id = t$10.key))) AS t$73 
-WHERE t$73.id = t$10.key AND t$73.created_at <= $4::TIMESTAMP WITH TIME ZONE AND ((EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$73.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$73.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
-FROM order_items AS t$74 
-WHERE t$74.id = t$10.key AND (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$74.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
-FROM order_items AS t$75 
-WHERE t$75.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::order_items, t$14.last$) AS t$76 
-WHERE (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$76.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$76.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$77) WHEN (t$10.type = 'int'::text) THEN (SELECT row_to_json(t$83) AS row_to_json_14 
-FROM (SELECT 'Interaction'::text AS __typename, 'int_' || replace(CAST(t$79.id AS TEXT), '-', '') AS id, null AS excerpt, t$79.body AS "$body", 'Interaction'::text AS "$type" 
-FROM jsonb_populate_record(null::interactions, coalesce(t$14.then$, (SELECT to_jsonb(t$78) AS to_jsonb_13 
-FROM interactions AS t$78 
-WHERE t$78.id = t$10.key))) AS t$79 
-WHERE t$79.id = t$10.key AND t$79.created_at <= $4::TIMESTAMP WITH TIME ZONE AND t$79.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
-FROM interactions AS t$80 
-WHERE t$80.id = t$10.key AND t$80.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
-FROM interactions AS t$81 
-WHERE t$81.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::interactions, t$14.last$) AS t$82 
-WHERE t$82.unit_id = ANY ($3::UUID[]))))) AS t$83) WHEN (t$10.type = 'sco'::text) THEN (SELECT row_to_json(t$89) AS row_to_json_15 
-FROM (SELECT 'Score'::text AS __typename, 'sco_' || replace(CAST(t$85.id AS TEXT), '-', '') AS id, 'Score'::text AS "$type" 
-FROM jsonb_populate_record(null::scores, coalesce(t$14.then$, (SELECT to_jsonb(t$84) AS to_jsonb_14 
-FROM scores AS t$84 
-WHERE t$84.id = t$10.key))) AS t$85 
-WHERE t$85.id = t$10.key AND t$85.created_at <= $4::TIMESTAMP WITH TIME ZONE AND ((EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$85.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$85.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
-FROM scores AS t$86 
-WHERE t$86.id = t$10.key AND (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$86.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
-FROM scores AS t$87 
-WHERE t$87.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::scores, t$14.last$) AS t$88 
-WHERE (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$88.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$88.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$89) WHEN (t$10.type = 'cns'::text) THEN (SELECT row_to_json(t$95) AS row_to_json_16 
-FROM (SELECT 'Consent'::text AS __typename, 'cns_' || replace(CAST(t$91.id AS TEXT), '-', '') AS id, 'Consent'::text AS "$type" 
-FROM jsonb_populate_record(null::consents, coalesce(t$14.then$, (SELECT to_jsonb(t$90) AS to_jsonb_15 
-FROM consents AS t$90 
-WHERE t$90.id = t$10.key))) AS t$91 
-WHERE t$91.id = t$10.key AND t$91.created_at <= $4::TIMESTAMP WITH TIME ZONE AND ((EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$91.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$91.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
-FROM consents AS t$92 
-WHERE t$92.id = t$10.key AND (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$92.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
-FROM consents AS t$93 
-WHERE t$93.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::consents, t$14.last$) AS t$94 
-WHERE (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$94.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$94.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$95) WHEN (t$10.type = 'rvw'::text) THEN (SELECT row_to_json(t$101) AS row_to_json_17 
-FROM (SELECT 'IdentityReview'::text AS __typename, 'rvw_' || replace(CAST(t$97.id AS TEXT), '-', '') AS id, 'IdentityReview'::text AS "$type" 
-FROM jsonb_populate_record(null::identity_reviews, coalesce(t$14.then$, (SELECT to_jsonb(t$96) AS to_jsonb_16 
-FROM identity_reviews AS t$96 
-WHERE t$96.id = t$10.key))) AS t$97 
-WHERE t$97.id = t$10.key AND t$97.created_at <= $4::TIMESTAMP WITH TIME ZONE AND ((EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$97.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$97.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$97.other_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$97.other_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
-FROM identity_reviews AS t$98 
-WHERE t$98.id = t$10.key AND (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$98.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) AND (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$98.other_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
-FROM identity_reviews AS t$99 
-WHERE t$99.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::identity_reviews, t$14.last$) AS t$100 
-WHERE ((EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$100.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$100.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$100.other_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$100.other_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))))))) AS t$101) WHEN (t$10.type = 'whk'::text) THEN (SELECT row_to_json(t$107) AS row_to_json_18 
-FROM (SELECT 'Webhook'::text AS __typename, 'whk_' || replace(CAST(t$103.id AS TEXT), '-', '') AS id, 'Webhook'::text AS "$type" 
-FROM jsonb_populate_record(null::webhooks, coalesce(t$14.then$, (SELECT to_jsonb(t$102) AS to_jsonb_17 
-FROM webhooks AS t$102 
-WHERE t$102.id = t$10.key))) AS t$103 
-WHERE t$103.id = t$10.key AND t$103.created_at <= $4::TIMESTAMP WITH TIME ZONE AND (EXISTS (SELECT v$key.id 
-FROM api_keys AS v$key 
-WHERE v$key.id = $5::UUID AND v$key.public_id = t$103.owner)) AND ((EXISTS (SELECT 1 
-FROM webhooks AS t$104 
-WHERE t$104.id = t$10.key AND (EXISTS (SELECT v$key.id 
-FROM api_keys AS v$key 
-WHERE v$key.id = $5::UUID AND v$key.public_id = t$104.owner)))) OR NOT (EXISTS (SELECT 1 
-FROM webhooks AS t$105 
-WHERE t$105.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::webhooks, t$14.last$) AS t$106 
-WHERE EXISTS (SELECT v$key.id 
-FROM api_keys AS v$key 
-WHERE v$key.id = $5::UUID AND v$key.public_id = t$106.owner))))) AS t$107) WHEN (t$10.type = 'dlv'::text) THEN (SELECT row_to_json(t$113) AS row_to_json_19 
-FROM (SELECT 'WebhookDelivery'::text AS __typename, 'dlv_' || replace(CAST(t$109.id AS TEXT), '-', '') AS id, 'WebhookDelivery'::text AS "$type" 
-FROM jsonb_populate_record(null::webhook_deliveries, coalesce(t$14.then$, (SELECT to_jsonb(t$108) AS to_jsonb_18 
-FROM webhook_deliveries AS t$108 
-WHERE t$108.id = t$10.key))) AS t$109 
-WHERE t$109.id = t$10.key AND t$109.created_at <= $4::TIMESTAMP WITH TIME ZONE AND (EXISTS (SELECT v$key.id 
-FROM api_keys AS v$key 
-WHERE v$key.id = $5::UUID AND v$key.public_id = t$109.owner)) AND ((EXISTS (SELECT 1 
-FROM webhook_deliveries AS t$110 
-WHERE t$110.id = t$10.key AND (EXISTS (SELECT v$key.id 
-FROM api_keys AS v$key 
-WHERE v$key.id = $5::UUID AND v$key.public_id = t$110.owner)))) OR NOT (EXISTS (SELECT 1 
-FROM webhook_deliveries AS t$111 
-WHERE t$111.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::webhook_deliveries, t$14.last$) AS t$112 
-WHERE EXISTS (SELECT v$key.id 
-FROM api_keys AS v$key 
-WHERE v$key.id = $5::UUID AND v$key.public_id = t$112.owner))))) AS t$113) WHEN (t$10.type = 'wat'::text) THEN (SELECT row_to_json(t$119) AS row_to_json_20 
-FROM (SELECT 'WebhookAttempt'::text AS __typename, 'wat_' || replace(CAST(t$115.id AS TEXT), '-', '') AS id, 'WebhookAttempt'::text AS "$type" 
-FROM jsonb_populate_record(null::webhook_attempts, coalesce(t$14.then$, (SELECT to_jsonb(t$114) AS to_jsonb_19 
-FROM webhook_attempts AS t$114 
-WHERE t$114.id = t$10.key))) AS t$115 
-WHERE t$115.id = t$10.key AND t$115.created_at <= $4::TIMESTAMP WITH TIME ZONE AND (EXISTS (SELECT v$key.id 
-FROM api_keys AS v$key 
-WHERE v$key.id = $5::UUID AND v$key.public_id = t$115.owner)) AND ((EXISTS (SELECT 1 
-FROM webhook_attempts AS t$116 
-WHERE t$116.id = t$10.key AND (EXISTS (SELECT v$key.id 
-FROM api_keys AS v$key 
-WHERE v$key.id = $5::UUID AND v$key.public_id = t$116.owner)))) OR NOT (EXISTS (SELECT 1 
-FROM webhook_attempts AS t$117 
-WHERE t$117.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::webhook_attempts, t$14.last$) AS t$118 
-WHERE EXISTS (SELECT v$key.id 
-FROM api_keys AS v$key 
-WHERE v$key.id = $5::UUID AND v$key.public_id = t$118.owner))))) AS t$119) WHEN (t$10.type = 'key'::text) THEN (SELECT row_to_json(t$125) AS row_to_json_21 
-FROM (SELECT 'ApiKey'::text AS __typename, 'key_' || replace(CAST(t$121.id AS TEXT), '-', '') AS id, 'ApiKey'::text AS "$type" 
-FROM jsonb_populate_record(null::api_keys, coalesce(t$14.then$, (SELECT jsonb_build_object('id', t$120.id, 'public_id', t$120.public_id, 'previous_until', t$120.previous_until, 'name', t$120.name, 'role', t$120.role, 'follows_unit', t$120.follows_unit, 'allowed_networks', t$120.allowed_networks, 'expires_at', t$120.expires_at, 'revoked_at', t$120.revoked_at, 'last_used_at', t$120.last_used_at, 'unit_id', t$120.unit_id, 'customer_id', t$120.customer_id, 'staff_id', t$120.staff_id, 'session_of_id', t$120.session_of_id, 'version', t$120.version, 'created_at', t$120.created_at, 'updated_at', t$120.updated_at) AS jsonb_build_object_1 
-FROM api_keys AS t$120 
-WHERE t$120.id = t$10.key))) AS t$121 
-WHERE false) AS t$125) WHEN (t$10.type = 'rol'::text) THEN (SELECT row_to_json(t$131) AS row_to_json_22 
-FROM (SELECT 'AccessRole'::text AS __typename, 'rol_' || replace(CAST(t$127.id AS TEXT), '-', '') AS id, 'AccessRole'::text AS "$type" 
-FROM jsonb_populate_record(null::roles, coalesce(t$14.then$, (SELECT to_jsonb(t$126) AS to_jsonb_20 
-FROM roles AS t$126 
-WHERE t$126.id = t$10.key))) AS t$127 
-WHERE t$127.id = t$10.key AND t$127.created_at <= $4::TIMESTAMP WITH TIME ZONE AND t$127.name = ANY ($6::TEXT[]) AND ((EXISTS (SELECT 1 
-FROM roles AS t$128 
-WHERE t$128.id = t$10.key AND t$128.name = ANY ($6::TEXT[]))) OR NOT (EXISTS (SELECT 1 
-FROM roles AS t$129 
-WHERE t$129.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::roles, t$14.last$) AS t$130 
-WHERE t$130.name = ANY ($6::TEXT[]))))) AS t$131) WHEN (t$10.type = 'rru'::text) THEN (SELECT row_to_json(t$137) AS row_to_json_23 
-FROM (SELECT 'RoleRule'::text AS __typename, 'rru_' || replace(CAST(t$133.id AS TEXT), '-', '') AS id, 'RoleRule'::text AS "$type" 
-FROM jsonb_populate_record(null::role_rules, coalesce(t$14.then$, (SELECT to_jsonb(t$132) AS to_jsonb_21 
-FROM role_rules AS t$132 
-WHERE t$132.id = t$10.key))) AS t$133 
-WHERE t$133.id = t$10.key AND t$133.created_at <= $4::TIMESTAMP WITH TIME ZONE AND (EXISTS (SELECT * 
-FROM roles AS v$role 
-WHERE v$role.id = t$133.role_id AND v$role.name = ANY ($6::TEXT[]))) AND ((EXISTS (SELECT 1 
-FROM role_rules AS t$134 
-WHERE t$134.id = t$10.key AND (EXISTS (SELECT * 
-FROM roles AS v$role 
-WHERE v$role.id = t$134.role_id AND v$role.name = ANY ($6::TEXT[]))))) OR NOT (EXISTS (SELECT 1 
-FROM role_rules AS t$135 
-WHERE t$135.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::role_rules, t$14.last$) AS t$136 
-WHERE EXISTS (SELECT * 
-FROM roles AS v$role 
-WHERE v$role.id = t$136.role_id AND v$role.name = ANY ($6::TEXT[])))))) AS t$137) WHEN (t$10.type = 'rbu'::text) THEN (SELECT row_to_json(t$143) AS row_to_json_24 
-FROM (SELECT 'RoleBudget'::text AS __typename, 'rbu_' || replace(CAST(t$139.id AS TEXT), '-', '') AS id, 'RoleBudget'::text AS "$type" 
-FROM jsonb_populate_record(null::role_budgets, coalesce(t$14.then$, (SELECT to_jsonb(t$138) AS to_jsonb_22 
-FROM role_budgets AS t$138 
-WHERE t$138.id = t$10.key))) AS t$139 
-WHERE t$139.id = t$10.key AND t$139.created_at <= $4::TIMESTAMP WITH TIME ZONE AND (EXISTS (SELECT * 
-FROM roles AS v$role 
-WHERE v$role.id = t$139.role_id AND v$role.name = ANY ($6::TEXT[]))) AND ((EXISTS (SELECT 1 
-FROM role_budgets AS t$140 
-WHERE t$140.id = t$10.key AND (EXISTS (SELECT * 
-FROM roles AS v$role 
-WHERE v$role.id = t$140.role_id AND v$role.name = ANY ($6::TEXT[]))))) OR NOT (EXISTS (SELECT 1 
-FROM role_budgets AS t$141 
-WHERE t$141.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::role_budgets, t$14.last$) AS t$142 
-WHERE EXISTS (SELECT * 
-FROM roles AS v$role 
-WHERE v$role.id = t$142.role_id AND v$role.name = ANY ($6::TEXT[])))))) AS t$143) WHEN (t$10.type = 'ras'::text) THEN (SELECT row_to_json(t$149) AS row_to_json_25 
-FROM (SELECT 'RoleAssignment'::text AS __typename, 'ras_' || replace(CAST(t$145.id AS TEXT), '-', '') AS id, 'RoleAssignment'::text AS "$type" 
-FROM jsonb_populate_record(null::role_assignments, coalesce(t$14.then$, (SELECT to_jsonb(t$144) AS to_jsonb_23 
-FROM role_assignments AS t$144 
-WHERE t$144.id = t$10.key))) AS t$145 
-WHERE false) AS t$149) END AS anon_2 
-FROM unnest($7::TEXT[], $8::UUID[]) WITH ORDINALITY AS t$10(type, key, ordinality), LATERAL (SELECT coalesce((SELECT coalesce(t$11.after, '{}'::jsonb) AS coalesce_4 
+FROM jsonb_populate_record(null::orders, t$14.last$) AS t$19 
+WHERE t$19.unit_id = ANY ($3::UUID[]))))) AS t$20) END AS anon_2 
+FROM unnest($5::TEXT[], $6::UUID[]) WITH ORDINALITY AS t$10(type, key, ordinality), LATERAL (SELECT coalesce((SELECT coalesce(t$11.after, '{}'::jsonb) AS coalesce_4 
 FROM change_log AS t$11 
-WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
+WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'ord'::text) THEN 'orders'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
  LIMIT 1), (SELECT coalesce(t$12.before, '{}'::jsonb) AS coalesce_5 
 FROM change_log AS t$12 
-WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text END AND t$12.at > $4::TIMESTAMP WITH TIME ZONE ORDER BY t$12.id 
+WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'ord'::text) THEN 'orders'::text END AND t$12.at > $4::TIMESTAMP WITH TIME ZONE ORDER BY t$12.id 
  LIMIT 1)) AS then$, (SELECT coalesce(t$13.before, '{}'::jsonb) AS coalesce_6 
 FROM change_log AS t$13 
-WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text END ORDER BY t$13.id DESC 
+WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'ord'::text) THEN 'orders'::text END ORDER BY t$13.id DESC 
  LIMIT 1) AS last$
- LIMIT ALL OFFSET 0) AS t$14) END AS "nodeAsOf", CASE WHEN hub_as_of($9::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$159) AS row_to_json_26 
-FROM (SELECT t$155.name AS name 
-FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$151.after, '{}'::jsonb) AS coalesce_7 
-FROM change_log AS t$151 
-WHERE t$151.row_id = $10::UUID AND t$151.table_name = 'customers'::text AND t$151.at <= $9::TIMESTAMP WITH TIME ZONE ORDER BY t$151.id DESC 
- LIMIT 1), (SELECT coalesce(t$152.before, '{}'::jsonb) AS coalesce_8 
-FROM change_log AS t$152 
-WHERE t$152.row_id = $10::UUID AND t$152.table_name = 'customers'::text AND t$152.at > $9::TIMESTAMP WITH TIME ZONE ORDER BY t$152.id 
- LIMIT 1)), (SELECT to_jsonb(t$154) AS to_jsonb_24 
-FROM customers AS t$154 
-WHERE t$154.id = $10::UUID))) AS t$155 
-WHERE t$155.id = $10::UUID AND t$155.created_at <= $9::TIMESTAMP WITH TIME ZONE AND t$155.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
-FROM customers AS t$156 
-WHERE t$156.id = $10::UUID AND t$156.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
-FROM customers AS t$157 
-WHERE t$157.id = $10::UUID)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::customers, (SELECT coalesce(t$153.before, '{}'::jsonb) AS coalesce_9 
-FROM change_log AS t$153 
-WHERE t$153.row_id = $10::UUID AND t$153.table_name = 'customers'::text ORDER BY t$153.id DESC 
- LIMIT 1)) AS t$158 
-WHERE t$158.unit_id = ANY ($3::UUID[]))))) AS t$159) END AS never) AS t$160) AS anon_1
+ LIMIT ALL OFFSET 0) AS t$14) END AS "nodeAsOf", CASE WHEN hub_as_of($7::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$30) AS row_to_json_4 
+FROM (SELECT t$26.name AS name 
+FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$22.after, '{}'::jsonb) AS coalesce_7 
+FROM change_log AS t$22 
+WHERE t$22.row_id = $8::UUID AND t$22.table_name = 'customers'::text AND t$22.at <= $7::TIMESTAMP WITH TIME ZONE ORDER BY t$22.id DESC 
+ LIMIT 1), (SELECT coalesce(t$23.before, '{}'::jsonb) AS coalesce_8 
+FROM change_log AS t$23 
+WHERE t$23.row_id = $8::UUID AND t$23.table_name = 'customers'::text AND t$23.at > $7::TIMESTAMP WITH TIME ZONE ORDER BY t$23.id 
+ LIMIT 1)), (SELECT to_jsonb(t$25) AS to_jsonb_3 
+FROM customers AS t$25 
+WHERE t$25.id = $8::UUID))) AS t$26 
+WHERE t$26.id = $8::UUID AND t$26.created_at <= $7::TIMESTAMP WITH TIME ZONE AND t$26.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
+FROM customers AS t$27 
+WHERE t$27.id = $8::UUID AND t$27.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
+FROM customers AS t$28 
+WHERE t$28.id = $8::UUID)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::customers, (SELECT coalesce(t$24.before, '{}'::jsonb) AS coalesce_9 
+FROM change_log AS t$24 
+WHERE t$24.row_id = $8::UUID AND t$24.table_name = 'customers'::text ORDER BY t$24.id DESC 
+ LIMIT 1)) AS t$29 
+WHERE t$29.unit_id = ANY ($3::UUID[]))))) AS t$30) END AS never) AS t$31) AS anon_1

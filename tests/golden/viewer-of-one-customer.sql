@@ -3,7 +3,7 @@ WITH t$87 AS
 FROM (SELECT t$84.country AS k$0, count(*) AS f$0 
 FROM customers AS t$84 
 WHERE t$84.id = $1::UUID GROUP BY t$84.country) AS t$85 GROUP BY t$85.k$0)
- SELECT (SELECT row_to_json(t$180) AS row_to_json_1 
+ SELECT (SELECT row_to_json(t$132) AS row_to_json_1 
 FROM (SELECT (SELECT row_to_json(t$14) AS row_to_json_2 
 FROM (SELECT t$12.v$0 AS "totalCount", t$13.l$1 AS nodes 
 FROM (SELECT coalesce(json_agg(t$8), '[]'::json) AS l$1 
@@ -118,103 +118,31 @@ FROM staff AS t$105
 WHERE false))) AS t$106) AS t$108) AS t$109) AS "byStaff", (SELECT CASE WHEN (t$110.type = 'cus') THEN (SELECT row_to_json(t$112) AS row_to_json_26 
 FROM (SELECT 'cus_' || replace(CAST(t$111.id AS TEXT), '-', '') AS id 
 FROM customers AS t$111 
-WHERE t$111.id = t$110.key AND t$111.id = $1::UUID) AS t$112) WHEN (t$110.type = 'idn') THEN (SELECT row_to_json(t$114) AS row_to_json_27 
-FROM (SELECT 'idn_' || replace(CAST(t$113.id AS TEXT), '-', '') AS id 
-FROM identifiers AS t$113 
-WHERE t$113.id = t$110.key AND t$113.customer_id = $1::UUID) AS t$114) WHEN (t$110.type = 'stm') THEN (SELECT row_to_json(t$116) AS row_to_json_28 
-FROM (SELECT 'stm_' || replace(CAST(t$115.id AS TEXT), '-', '') AS id 
-FROM stage_moves AS t$115 
-WHERE false) AS t$116) WHEN (t$110.type = 'con') THEN (SELECT row_to_json(t$118) AS row_to_json_29 
-FROM (SELECT 'con_' || replace(CAST(t$117.id AS TEXT), '-', '') AS id 
-FROM contacts AS t$117 
-WHERE t$117.id = t$110.key AND t$117.customer_id = $1::UUID) AS t$118) WHEN (t$110.type = 'cpt') THEN (SELECT row_to_json(t$120) AS row_to_json_30 
-FROM (SELECT 'cpt_' || replace(CAST(t$119.id AS TEXT), '-', '') AS id 
-FROM contact_points AS t$119 
-WHERE t$119.id = t$110.key AND t$119.customer_id = $1::UUID) AS t$120) WHEN (t$110.type = 'adr') THEN (SELECT row_to_json(t$122) AS row_to_json_31 
-FROM (SELECT 'adr_' || replace(CAST(t$121.id AS TEXT), '-', '') AS id 
-FROM addresses AS t$121 
-WHERE t$121.id = t$110.key AND t$121.customer_id = $1::UUID) AS t$122) WHEN (t$110.type = 'unt') THEN (SELECT row_to_json(t$124) AS row_to_json_32 
-FROM (SELECT 'unt_' || replace(CAST(t$123.id AS TEXT), '-', '') AS id 
-FROM org_units AS t$123 
-WHERE false) AS t$124) WHEN (t$110.type = 'stf') THEN (SELECT row_to_json(t$126) AS row_to_json_33 
-FROM (SELECT 'stf_' || replace(CAST(t$125.id AS TEXT), '-', '') AS id 
-FROM staff AS t$125 
-WHERE false) AS t$126) WHEN (t$110.type = 'prd') THEN (SELECT row_to_json(t$128) AS row_to_json_34 
-FROM (SELECT 'prd_' || replace(CAST(t$127.id AS TEXT), '-', '') AS id 
-FROM products AS t$127 
-WHERE t$127.id = t$110.key) AS t$128) WHEN (t$110.type = 'ord') THEN (SELECT row_to_json(t$130) AS row_to_json_35 
-FROM (SELECT 'ord_' || replace(CAST(t$129.id AS TEXT), '-', '') AS id 
-FROM orders AS t$129 
-WHERE t$129.id = t$110.key AND t$129.customer_id = $1::UUID) AS t$130) WHEN (t$110.type = 'itm') THEN (SELECT row_to_json(t$132) AS row_to_json_36 
-FROM (SELECT 'itm_' || replace(CAST(t$131.id AS TEXT), '-', '') AS id 
-FROM order_items AS t$131 
-WHERE t$131.id = t$110.key AND t$131.customer_id = $1::UUID) AS t$132) WHEN (t$110.type = 'int') THEN (SELECT row_to_json(t$134) AS row_to_json_37 
-FROM (SELECT 'int_' || replace(CAST(t$133.id AS TEXT), '-', '') AS id 
-FROM interactions AS t$133 
-WHERE t$133.id = t$110.key AND t$133.customer_id = $1::UUID AND t$133.direction != 'INTERNAL') AS t$134) WHEN (t$110.type = 'sco') THEN (SELECT row_to_json(t$136) AS row_to_json_38 
-FROM (SELECT 'sco_' || replace(CAST(t$135.id AS TEXT), '-', '') AS id 
-FROM scores AS t$135 
-WHERE false) AS t$136) WHEN (t$110.type = 'cns') THEN (SELECT row_to_json(t$138) AS row_to_json_39 
-FROM (SELECT 'cns_' || replace(CAST(t$137.id AS TEXT), '-', '') AS id 
-FROM consents AS t$137 
-WHERE t$137.id = t$110.key AND t$137.customer_id = $1::UUID) AS t$138) WHEN (t$110.type = 'rvw') THEN (SELECT row_to_json(t$140) AS row_to_json_40 
-FROM (SELECT 'rvw_' || replace(CAST(t$139.id AS TEXT), '-', '') AS id 
-FROM identity_reviews AS t$139 
-WHERE false) AS t$140) WHEN (t$110.type = 'whk') THEN (SELECT row_to_json(t$142) AS row_to_json_41 
-FROM (SELECT 'whk_' || replace(CAST(t$141.id AS TEXT), '-', '') AS id 
-FROM webhooks AS t$141 
-WHERE false) AS t$142) WHEN (t$110.type = 'dlv') THEN (SELECT row_to_json(t$144) AS row_to_json_42 
-FROM (SELECT 'dlv_' || replace(CAST(t$143.id AS TEXT), '-', '') AS id 
-FROM webhook_deliveries AS t$143 
-WHERE false) AS t$144) WHEN (t$110.type = 'wat') THEN (SELECT row_to_json(t$146) AS row_to_json_43 
-FROM (SELECT 'wat_' || replace(CAST(t$145.id AS TEXT), '-', '') AS id 
-FROM webhook_attempts AS t$145 
-WHERE false) AS t$146) WHEN (t$110.type = 'key') THEN (SELECT row_to_json(t$148) AS row_to_json_44 
-FROM (SELECT 'key_' || replace(CAST(t$147.id AS TEXT), '-', '') AS id 
-FROM api_keys AS t$147 
-WHERE false) AS t$148) WHEN (t$110.type = 'rol') THEN (SELECT row_to_json(t$150) AS row_to_json_45 
-FROM (SELECT 'rol_' || replace(CAST(t$149.id AS TEXT), '-', '') AS id 
-FROM roles AS t$149 
-WHERE false) AS t$150) WHEN (t$110.type = 'rru') THEN (SELECT row_to_json(t$152) AS row_to_json_46 
-FROM (SELECT 'rru_' || replace(CAST(t$151.id AS TEXT), '-', '') AS id 
-FROM role_rules AS t$151 
-WHERE false) AS t$152) WHEN (t$110.type = 'rbu') THEN (SELECT row_to_json(t$154) AS row_to_json_47 
-FROM (SELECT 'rbu_' || replace(CAST(t$153.id AS TEXT), '-', '') AS id 
-FROM role_budgets AS t$153 
-WHERE false) AS t$154) WHEN (t$110.type = 'ras') THEN (SELECT row_to_json(t$156) AS row_to_json_48 
-FROM (SELECT 'ras_' || replace(CAST(t$155.id AS TEXT), '-', '') AS id 
-FROM role_assignments AS t$155 
-WHERE false) AS t$156) WHEN (t$110.type = 'aud') THEN (SELECT row_to_json(t$158) AS row_to_json_49 
-FROM (SELECT 'aud_' || replace(CAST(t$157.id AS TEXT), '-', '') AS id 
-FROM audit_entries AS t$157 
-WHERE false) AS t$158) WHEN (t$110.type = 'aut') THEN (SELECT row_to_json(t$160) AS row_to_json_50 
-FROM (SELECT 'aut_' || replace(CAST(t$159.id AS TEXT), '-', '') AS id 
-FROM audit_targets AS t$159 
-WHERE false) AS t$160) END AS anon_2 
-FROM unnest($2::TEXT[], $3::UUID[]) WITH ORDINALITY AS t$110(type, key, ordinality)) AS node, (SELECT row_to_json(t$166) AS row_to_json_51 
-FROM (SELECT 'cus_' || replace(CAST(t$163.id AS TEXT), '-', '') AS id 
-FROM customers AS t$163 
-WHERE t$163.id = ((SELECT t$161.customer_id 
-FROM identifiers AS t$161 JOIN customers AS t$162 ON t$162.id = t$161.customer_id 
-WHERE t$161.kind = $4::VARCHAR AND t$161.normalized = $5::VARCHAR AND t$162.id = $1::UUID ORDER BY t$161.verified DESC, t$161.id ASC 
- LIMIT 1) UNION SELECT t$164.customer_id 
-FROM identifiers AS t$164 JOIN customers AS t$165 ON t$165.id = t$164.customer_id 
-WHERE t$164.kind = $4::VARCHAR AND t$164.normalized = $5::VARCHAR AND t$165.id = $1::UUID AND t$164.kind IN ('EXTERNAL_ID'::text, 'DEVICE_ID'::text, 'ANONYMOUS_ID'::text))) AS t$166) AS "customerBy", (SELECT row_to_json(t$179) AS row_to_json_52 
-FROM (SELECT t$178.l$0 AS nodes 
-FROM (SELECT coalesce(json_agg(t$177), '[]'::json) AS l$0 
-FROM (SELECT t$167.name AS name 
-FROM customers AS t$167 LEFT OUTER JOIN (SELECT t$175.id AS id, min(t$175.rank) AS rank 
-FROM (SELECT t$169.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($6::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$168.customer_id AS id, hub_code(t$168.value) || hub_code(t$168.normalized) AS code 
-FROM identifiers AS t$168 
-WHERE (hub_code(t$168.value) || hub_code(t$168.normalized)) LIKE hub_code_pattern($6::VARCHAR)) AS t$169 UNION ALL SELECT t$171.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($6::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$170.customer_id AS id, hub_code(t$170.value) AS code 
-FROM contact_points AS t$170 
-WHERE hub_code(t$170.value) LIKE hub_code_pattern($6::VARCHAR)) AS t$171 UNION ALL SELECT t$173.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($6::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$172.customer_id AS id, hub_code(t$172.number) AS code 
-FROM orders AS t$172 
-WHERE hub_code(t$172.number) LIKE hub_code_pattern($6::VARCHAR)) AS t$173 UNION ALL SELECT t$174.id AS id, 5 AS rank 
-FROM customers AS t$174 
-WHERE t$174.search_text LIKE hub_pattern($7::VARCHAR) OR (t$174.search_text %>> hub_spelling($7::VARCHAR))) AS t$175 GROUP BY t$175.id) AS t$176 ON t$176.id = t$167.id 
-WHERE t$167.id = $1::UUID AND t$176.id IS NOT NULL ORDER BY least(t$176.rank, CASE WHEN (strpos(' ' || t$167.search_text || ' ', ' ' || hub_fold($6::VARCHAR) || ' ') > 0) THEN 0 WHEN (strpos(' ' || t$167.search_text, ' ' || rtrim(hub_fold($6::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$167.search_text, rtrim(hub_fold($6::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$167.search_text, btrim(hub_fold($6::VARCHAR))) > 0) THEN 3 ELSE 5 END) ASC, -strict_word_similarity(btrim(hub_fold($6::VARCHAR)), t$167.search_text) ASC, t$167.id ASC 
- LIMIT 20) AS t$177) AS t$178) AS t$179) AS search) AS t$180) AS anon_1
+WHERE t$111.id = t$110.key AND t$111.id = $1::UUID) AS t$112) END AS anon_2 
+FROM unnest($2::TEXT[], $3::UUID[]) WITH ORDINALITY AS t$110(type, key, ordinality)) AS node, (SELECT row_to_json(t$118) AS row_to_json_27 
+FROM (SELECT 'cus_' || replace(CAST(t$115.id AS TEXT), '-', '') AS id 
+FROM customers AS t$115 
+WHERE t$115.id = ((SELECT t$113.customer_id 
+FROM identifiers AS t$113 JOIN customers AS t$114 ON t$114.id = t$113.customer_id 
+WHERE t$113.kind = $4::VARCHAR AND t$113.normalized = $5::VARCHAR AND t$114.id = $1::UUID ORDER BY t$113.verified DESC, t$113.id ASC 
+ LIMIT 1) UNION SELECT t$116.customer_id 
+FROM identifiers AS t$116 JOIN customers AS t$117 ON t$117.id = t$116.customer_id 
+WHERE t$116.kind = $4::VARCHAR AND t$116.normalized = $5::VARCHAR AND t$117.id = $1::UUID AND t$116.kind IN ('EXTERNAL_ID'::text, 'DEVICE_ID'::text, 'ANONYMOUS_ID'::text))) AS t$118) AS "customerBy", (SELECT row_to_json(t$131) AS row_to_json_28 
+FROM (SELECT t$130.l$0 AS nodes 
+FROM (SELECT coalesce(json_agg(t$129), '[]'::json) AS l$0 
+FROM (SELECT t$119.name AS name 
+FROM customers AS t$119 LEFT OUTER JOIN (SELECT t$127.id AS id, min(t$127.rank) AS rank 
+FROM (SELECT t$121.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($6::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$120.customer_id AS id, hub_code(t$120.value) || hub_code(t$120.normalized) AS code 
+FROM identifiers AS t$120 
+WHERE (hub_code(t$120.value) || hub_code(t$120.normalized)) LIKE hub_code_pattern($6::VARCHAR)) AS t$121 UNION ALL SELECT t$123.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($6::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$122.customer_id AS id, hub_code(t$122.value) AS code 
+FROM contact_points AS t$122 
+WHERE hub_code(t$122.value) LIKE hub_code_pattern($6::VARCHAR)) AS t$123 UNION ALL SELECT t$125.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($6::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$124.customer_id AS id, hub_code(t$124.number) AS code 
+FROM orders AS t$124 
+WHERE hub_code(t$124.number) LIKE hub_code_pattern($6::VARCHAR)) AS t$125 UNION ALL SELECT t$126.id AS id, 5 AS rank 
+FROM customers AS t$126 
+WHERE t$126.search_text LIKE hub_pattern($7::VARCHAR) OR (t$126.search_text %>> hub_spelling($7::VARCHAR))) AS t$127 GROUP BY t$127.id) AS t$128 ON t$128.id = t$119.id 
+WHERE t$119.id = $1::UUID AND t$128.id IS NOT NULL ORDER BY least(t$128.rank, CASE WHEN (strpos(' ' || t$119.search_text || ' ', ' ' || hub_fold($6::VARCHAR) || ' ') > 0) THEN 0 WHEN (strpos(' ' || t$119.search_text, ' ' || rtrim(hub_fold($6::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$119.search_text, rtrim(hub_fold($6::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$119.search_text, btrim(hub_fold($6::VARCHAR))) > 0) THEN 3 ELSE 5 END) ASC, -strict_word_similarity(btrim(hub_fold($6::VARCHAR)), t$119.search_text) ASC, t$119.id ASC 
+ LIMIT 20) AS t$129) AS t$130) AS t$131) AS search) AS t$132) AS anon_1

@@ -11,6 +11,7 @@ from hub.db.fair_queue import Flow
 from hub.engine.cache import ByteBudgetCache
 from hub.engine.document.documents import Operation
 from hub.engine.execution.resolvers import ResolverMerger
+from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.cache_key import plan_cache_key
 from hub.engine.plan.dependencies import resolver_plans
 from hub.engine.plan.nodes import Plan, ResolverTree
@@ -83,8 +84,8 @@ class PlanCache(Generic[Compiled]):
 
     The key is the operation, the viewer's rights, and the part of the variables that plan_cache_key names."""
 
-    def __init__(self, plan_relevant_enums: frozenset[str], capacity: int, planning: PlanningTurns) -> None:
-        self._plan_relevant_enums = plan_relevant_enums
+    def __init__(self, schema: Schema, capacity: int, planning: PlanningTurns) -> None:
+        self._schema = schema
         self._planning = planning
         self._cache: ByteBudgetCache[Compiled] = ByteBudgetCache(capacity)
 
@@ -97,7 +98,7 @@ class PlanCache(Generic[Compiled]):
         flow: Flow,
     ) -> Compiled:
         """The compiled operation; one that is not cached is compiled when it is the turn of the flow."""
-        key = (operation, rights, *plan_cache_key(operation, variables, self._plan_relevant_enums))
+        key = (operation, rights, *plan_cache_key(operation, variables, self._schema))
         cached = self._cache.get(key)
         if cached is not None:
             return cached

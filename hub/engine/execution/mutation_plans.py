@@ -46,7 +46,7 @@ class MutationCompiler:
         self._schema = schema
         self._limits = limits
         self._executor = executor
-        self._cache: PlanCache[CompiledMutation] = PlanCache(schema.plan_relevant_enums, CACHE_BYTES, planning)
+        self._cache: PlanCache[CompiledMutation] = PlanCache(schema, CACHE_BYTES, planning)
 
     async def compile(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> CompiledMutation:
         """Returns the compiled mutation, from the cache if possible."""

@@ -3,7 +3,7 @@
 Planning uses the structure only: which keys are present, how long a list of objects is, the plan-relevant enums and
 Booleans. Everything else is an ArgumentValue, which is read when the plan runs."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,7 @@ class Unknown:
 
 UNKNOWN = Unknown()
 ABSENT = Unknown()
+MAX_ID_TYPES = 2  # types of ids that a plan distinguishes: each combination is a plan of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,3 +174,13 @@ def plan_key_part(value: Any, type_: Any, plan_relevant_enums: frozenset[str]) -
             return tuple(parts) if isinstance(inner, GraphQLInputObjectType) else tuple(dict.fromkeys(parts))
         return True
     return enum_value(value) if type_.name in plan_relevant_enums or type_.name == "Boolean" else True
+
+
+def id_prefixes(value: Any, known: Container[str]) -> tuple[str, ...] | None:
+    """The types that an id, or a list of them, names by their prefixes; None where they are many, or one is not known.
+
+    A plan for few types has a branch for each of them instead of one for every type of the graph."""
+    ids = value if isinstance(value, list | tuple) else (value,)
+    prefixes = {text.partition("_")[0] for text in ids if isinstance(text, str)}
+    few = len(prefixes) <= MAX_ID_TYPES and all(prefix in known for prefix in prefixes)
+    return tuple(sorted(prefixes)) if few else None

@@ -1,46 +1,57 @@
-"""The part of an operation's variables that its plan depends on: structure, plan-relevant values, the number of search words."""
+"""The part of an operation's variables that its plan depends on: structure, plan-relevant values, the types that ids name."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import FieldNode, VariableNode, Visitor, visit
 
 from hub.engine.document.documents import Operation
-from hub.engine.plan.arguments import plan_key_part
+from hub.engine.graphql_types.schema_builder import Schema
+from hub.engine.plan.arguments import id_prefixes, plan_key_part
 from hub.engine.plan.pagination import search_words
 
-NO_ROLES: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+
+class VariableRoles(NamedTuple):
+    """The variables of an operation by what they are for."""
+
+    searches: frozenset[str] = frozenset()  # those that are `search` arguments
+    ids: frozenset[str] = frozenset()  # those that hold ids of rows of any type
+    command_only: frozenset[str] = frozenset()  # those that only a mutation's commands read
 
 
-def plan_cache_key(
-    operation: Operation, variables: Mapping[str, Any], plan_relevant_enums: frozenset[str]
-) -> Iterable[object]:
+NO_ROLES = VariableRoles()
+NODE_ROOTS = frozenset({"node", "nodes", "nodeAsOf"})
+
+
+def plan_cache_key(operation: Operation, variables: Mapping[str, Any], schema: Schema) -> Iterable[object]:
     """The variables' part of a plan's cache key: hashable values in the order in which the operation declares the variables."""
-    search_variables, command_only = variable_roles(operation)
+    roles = variable_roles(operation)
     for variable in operation.variables:
         name = variable.name
-        if name in command_only:
+        if name in roles.command_only:
             continue
         if name not in variables:
             yield ...  # unlike the key of any value
-        elif variable.is_text and name not in search_variables:
-            yield variables[name] is not None or None
-        elif name in search_variables and isinstance(variables[name], str):
+        elif name in roles.searches and isinstance(variables[name], str):
             yield len(search_words(variables[name]))
+        elif name in roles.ids:
+            yield id_prefixes(variables[name], schema.catalog.prefixes)
+        elif variable.is_text:
+            yield variables[name] is not None or None
         else:
-            yield plan_key_part(variables[name], variable.type, plan_relevant_enums)
+            yield plan_key_part(variables[name], variable.type, schema.plan_relevant_enums)
 
 
-def variable_roles(operation: Operation) -> tuple[frozenset[str], frozenset[str]]:
-    """The variables that are `search` arguments, and those that only a mutation's commands read.
+def variable_roles(operation: Operation) -> VariableRoles:
+    """The variables by what they are for.
 
     The first call visits the whole operation, so it belongs to the check of its document."""
     if not operation.variables:
         return NO_ROLES
     roles = operation.cache.get("variable_roles")
     if roles is None:
-        roles = operation.cache["variable_roles"] = (_search_variables(operation), _command_only(operation))
-    assert isinstance(roles, tuple)
+        roles = operation.cache["variable_roles"] = _variable_roles(operation)
+    assert isinstance(roles, VariableRoles)
     return roles
 
 
@@ -55,23 +66,32 @@ class _VariableCollector(Visitor):
         self.variable_names.add(node.name.value)
 
 
-class _SearchCollector(Visitor):
-    """Collects the variables that are `search` arguments."""
+class _RoleCollector(Visitor):
+    """Collects the variables that are `search` arguments, and those below the arguments of the roots that take any id."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.variable_names: set[str] = set()
+        self.searches: set[str] = set()
+        self.ids = _VariableCollector()
 
     def enter_argument(self, node: Any, *_: Any) -> None:
         if node.name.value == "search" and isinstance(node.value, VariableNode):
-            self.variable_names.add(node.value.name.value)
+            self.searches.add(node.value.name.value)
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        if node.name.value in NODE_ROOTS:
+            for argument in node.arguments or ():
+                if argument.name.value in ("id", "ids"):
+                    visit(argument, self.ids)
 
 
-def _search_variables(operation: Operation) -> frozenset[str]:
-    collector = _SearchCollector()
+def _variable_roles(operation: Operation) -> VariableRoles:
+    collector = _RoleCollector()
     for tree in (operation.node, *operation.fragments.values()):
         visit(tree, collector)
-    return frozenset(collector.variable_names)
+    return VariableRoles(
+        frozenset(collector.searches), frozenset(collector.ids.variable_names), _command_only(operation)
+    )
 
 
 def _command_only(operation: Operation) -> frozenset[str]:

@@ -19,7 +19,7 @@ from hub.engine.document.limits import Limits
 from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.narrowed_schema import narrow
 from hub.engine.graphql_types.schema_builder import RootField, Schema
-from hub.engine.plan.arguments import ArgumentReader, ArgumentTree, ArgumentValue
+from hub.engine.plan.arguments import ArgumentReader, ArgumentTree, ArgumentValue, id_prefixes
 from hub.engine.plan.changes import MAX_IDS, plan_changes
 from hub.engine.plan.context import PlanningContext, required_value
 from hub.engine.plan.fields import FieldCollector
@@ -325,9 +325,17 @@ class OperationPlanner:
             (catalog.with_past_rows, "no type with a history") if past else (catalog.with_rows, "no type")
         )
         prefixes = frozenset(entity.declaration.prefix for entity in entities)
+        possible = self._entities_of_ids(value, entities)
         types = self.planning.parameter(ARRAY(sa.Text()), source, IdTypesCodec(argument, prefixes, types_described))
         keys = self.planning.parameter(ARRAY(sa.Uuid()), source, IdKeysCodec(argument, prefixes, types_described))
         as_of = self._as_of(arguments, "at")
         with self.planning.in_the_past(enabled=as_of is not None):
-            selections, resolver_tree = self.selector.object_selections(entities, selection_sets)
+            selections, resolver_tree = self.selector.object_selections(possible, selection_sets)
         return RowsByIds(types, keys, tuple(selections), single, as_of), resolver_tree
+
+    def _entities_of_ids(self, value: ArgumentValue, entities: Sequence[CatalogEntity]) -> Sequence[CatalogEntity]:
+        """The entities whose rows the ids may be: those of few types that the plan's key names, or all."""
+        known = (self.planning.catalog.whole or self.planning.catalog).prefixes
+        prefixes = id_prefixes(self.planning.reader.current_value(value), known) or ()
+        few = [entity for entity in entities if entity.declaration.prefix in prefixes]
+        return few or entities
