@@ -4,6 +4,7 @@ orjson and json read such numbers as the nearest double; Postgres's jsonb and nu
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -85,6 +86,13 @@ def loads_rows(body: bytes) -> Any:
 def dumps_rows(value: Any) -> bytes:
     """Writes what `loads_rows` read, and fragments of JSON."""
     return orjson.dumps(value, default=_fragment)
+
+
+def timestamp_text(value: datetime) -> str:
+    """A time as Postgres writes it in JSON: a fraction of a second ends in no zero."""
+    text = value.isoformat()
+    whole, point, rest = text.partition(".")
+    return f"{whole}.{rest[:6].rstrip('0')}{rest[6:]}" if point else text
 
 
 def _fragment(value: Any) -> orjson.Fragment:

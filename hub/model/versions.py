@@ -1,6 +1,7 @@
 """Optimistic concurrency: an edit that is based on a version stands if later edits left its columns alone."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from hub.db import change_log
 from hub.db.pool import Connection
 from hub.errors import BadInput
-from hub.model import statements
+from hub.model import exact_json, statements
 from hub.model.entity import Entity
 from hub.model.rows import can_see, lock_row
 from hub.viewer import Viewer
@@ -50,5 +51,7 @@ async def _visible_value(tx: Connection, viewer: Viewer, entity: type[Entity], n
         return None
     if isinstance(column.type, JSONB):
         return orjson.Fragment(value)  # as it is stored: it may hold numbers that orjson would not write
+    if isinstance(value, datetime):
+        return exact_json.timestamp_text(value)
     target = statements.referenced_table(column)
     return value if target is None or await can_see(tx, viewer, target, value) else None

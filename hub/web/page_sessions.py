@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from hub.domain.access.login_links import PageSession
 from hub.domain.access.token_viewers import TokenSubject
 from hub.errors import BadInput, Forbidden, HubError, Internal
+from hub.model.exact_json import timestamp_text
 from hub.model.ip_networks import IpAddress
 from hub.observability import InternalFailure, emit
 from hub.viewer import Viewer
@@ -87,7 +88,7 @@ class PageSessions:
             session = await self._start_for(credential, _PageClient(request, self._proxies))
         else:
             raise BadInput(MISSING, code="BODY_MALFORMED", argument="credential")
-        return JSONResponse({"key": session.key, "expiresAt": session.expires_at.isoformat()})
+        return JSONResponse({"key": session.key, "expiresAt": timestamp_text(session.expires_at)})
 
     async def _start_for(self, text: str, client: _PageClient) -> PageSession:
         credential = await self._key_cache.credential(b"Bearer " + text.strip().encode(), client)

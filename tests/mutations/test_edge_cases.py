@@ -1,9 +1,13 @@
 """Mutations that are odd or large: roots that are skipped, nulls and variables in strange places, bulks and what they cost."""
 
+from datetime import datetime
 from typing import Any
 
+import asyncpg
 import pytest
 from writer_client import HubClient
+
+from hub.engine.plan.payloads import json_value
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +130,9 @@ async def test_five_hundred_rows_may_have_their_parts(northwind_client: HubClien
     rows = [{"kind": "PERSON", "name": "Ada", "unitId": unit, "identifiers": identifiers} for identifiers in parts]
     answer = await northwind_client.query(document, {"input": {"rows": rows}})
     assert answer == {"customersCreate": {"succeeded": 500, "failed": 0}}
+
+
+@pytest.mark.parametrize("fraction", ["", ".5", ".9109", ".910901", ".00001"])
+async def test_a_command_names_a_time_as_a_query_reads_it(connection: asyncpg.Connection, fraction: str) -> None:
+    moment = datetime.fromisoformat(f"2026-11-30T13:06:26{fraction}+00:00")
+    assert json_value(moment) == await connection.fetchval("SELECT to_json($1::timestamptz)::text", moment)

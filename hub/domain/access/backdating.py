@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from hub.errors import BadInput
+from hub.model.exact_json import timestamp_text
 from hub.viewer import Viewer
 
 
@@ -12,4 +13,4 @@ def require_recent(
     """Raises BadInput if the viewer is bound to a customer and the time is more than `backdating` ago."""
     if viewer.binding == "customer" and moment is not None and moment < now - backdating:
         message = f"{argument}: a key of a customer may go back {backdating.total_seconds() / 3600:g} hours; give a later moment."
-        raise BadInput(message, argument=argument, extensions={"earliest": (now - backdating).isoformat()})
+        raise BadInput(message, argument=argument, extensions={"earliest": timestamp_text(now - backdating)})

@@ -14,6 +14,7 @@ from hub.domain.work.notifications import notify
 from hub.errors import BadInput, Forbidden
 from hub.model import rows
 from hub.model.commands import command
+from hub.model.exact_json import timestamp_text
 from hub.model.rules import Write, permits_update
 from hub.model.subjects import subject_values
 from hub.model.succession import end_holding
@@ -227,7 +228,7 @@ def _require_key_of_lock(viewer: Viewer, row: asyncpg.Record, moment: datetime, 
         remedy = "give a reason"
     else:
         return
-    until = row["locked_until"].isoformat()
+    until = timestamp_text(row["locked_until"])
     message = f"id: the customer is locked to a member of staff until {until}; {remedy}."
     raise Forbidden(message, code="LOCKED", argument="id", extensions={"lockedUntil": until})
 

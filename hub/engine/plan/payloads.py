@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -13,13 +14,18 @@ from hub.engine.plan.fields import SelectionSets
 from hub.engine.plan.nodes import BulkResults, Constant, LiteralValue, Payload, ResolverTree, ResultRow, RowById
 from hub.engine.plan.parameters import Codec, ExecutionContext, Parameter, Runtime
 from hub.engine.plan.selections import SelectionPlanner
+from hub.model import exact_json
 
 ErrorFields = tuple[tuple[str, str], ...]  # response keys and the fields of the error
 
 
 def json_value(value: Any) -> str:
-    """A value of a command's outcome, as JSON text."""
-    return orjson.dumps(value, default=str).decode()
+    """A value of a command's outcome, as the JSON text that Postgres would write."""
+    return orjson.dumps(value, default=_plain_text, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+
+
+def _plain_text(value: Any) -> str:
+    return exact_json.timestamp_text(value) if isinstance(value, datetime) else str(value)
 
 
 @dataclass(frozen=True, slots=True)
