@@ -38,7 +38,8 @@ TEXTS = {"Customer": "name", "Contact": "name", "Identifier": "value", "Staff": 
 COPIED = {"owner_id", "unit_id", "version", "updated_at"}
 TOTALS = {"net", "total"}  # of an order, which follow from its items
 REFUSED_BY_POLICY = "REFUSED_BY_POLICY"  # stands for what clients are told of an error that nobody expects
-RECORDS = {"stage_moves", "identity_reviews"}  # what the hub writes down about a change of a visible customer
+# What the hub writes down about a change of a row that the viewer sees, and whom it tells of it.
+RECORDS = {"stage_moves", "identity_reviews", "moves", "notifications"}
 
 
 @dataclass
@@ -198,6 +199,14 @@ class Writer:
         entity = self.past.catalog.entities.get(image["$type"]) if image else None
         return entity is not None and not entity.aggregate_only and self.past.shown(entity, image) is not None
 
+    def is_record(self, effect: Effect) -> bool:
+        """Whether the hub writes the row itself, about a row that the viewer sees or about none."""
+        about = (effect.after or {}).get("row_id")
+        names = self.visible.rows
+        return effect.entity.table.name in RECORDS and (
+            about is None or any(self.visible.get(name, about) is not None for name in names)
+        )
+
     def foreign(self, effects: Iterable[Effect]) -> list[str]:
         """The effects on rows that the viewer does not see."""
         effects = list(effects)
@@ -213,8 +222,7 @@ class Writer:
             new_parent = effect.after is not None and any(
                 v in created for k, v in effect.after.items() if k != "id" and isinstance(v, UUID)
             )
-            is_record = effect.entity.table.name in RECORDS
-            if effect.before is None and not new_parent and not is_record and not self.sees(effect.after):
+            if effect.before is None and not new_parent and not self.is_record(effect) and not self.sees(effect.after):
                 foreign.append(f"{effect}: it is hidden")
         return foreign
 
