@@ -34,7 +34,7 @@ HOOK = SUBSCRIPTION.replace("($after: Cursor)", "").replace("after: $after, ", "
 CREATE_HOOK = """mutation ($url: String!, $query: String!) {
     webhookCreate(input: {name: "story", url: $url, query: $query}) { webhook { id } } }"""
 # A webhook sends the changes of a customer in order, and those of a row that is no customer's.
-ORDERING_KEYS = "select row_id, coalesce(customer_id, row_id) from change_log"
+ORDERING_KEYS = "select row_id, coalesce(customer_id, row_id) as ordering_key from change_log"
 RECEIVED = 120  # seconds until everything has been received
 
 IsKilled = Callable[[int], bool]
@@ -192,7 +192,7 @@ async def _receive(story: Story, subscriber: RecordingSubscriber, receiver: Rece
 
     await wait_until(has_everything, RECEIVED)
     await wait_until_webhooks_idle(connection, seconds=RECEIVED)
-    keys = {row: key for row, key in map(tuple, await connection.fetch(ORDERING_KEYS))}
+    keys = {row["row_id"]: row["ordering_key"] for row in await connection.fetch(ORDERING_KEYS)}
     streams = tuple(_by_key(records, keys) for records in (subscriber.records, _delivered(await receiver.captured())))
     lines = [record.line for record in subscriber.records]
     return ReceivedStory(lines, (streams[0], streams[1]), subscriber.cursor_breaks)
