@@ -104,6 +104,7 @@ def _go_on(story: Story, code: str) -> None:
     codes = list(ROLES)
     if code == codes[-1]:
         story.moved("WorkItem", "OPEN", "DONE")
+        story.notified("COPY", "Loan ended: DONE", "ana")
     else:
         _assigned(story, codes[codes.index(code) + 1])
 
@@ -130,6 +131,7 @@ async def _reject(story: Story, item: str) -> None:
     story.moved("WorkStep", "OPEN", "DECIDED", times=2)
     story.moved("WorkStep", "OPEN", "SKIPPED", times=3)
     story.moved("WorkItem", "OPEN", "REJECTED")
+    story.notified("COPY", "Loan ended: REJECTED", "ana")
     for code in PUBLIC[PUBLIC.index("decision") :]:
         story.reached(code, "SKIPPED")
 

@@ -156,6 +156,7 @@ async def tell_decisions(story: Story) -> None:
     await people.decide("dora", item, "APPROVE")
     story.moved("WorkStep", "OPEN", "DECIDED")
     story.moved("WorkItem", "OPEN", "DONE")
+    story.notified("COPY", "Loan ended: DONE", "ana")
     larger = (await people.open("ana", "loan", amount="100000.01", currency="CNY"))["id"]
     story.notified("ASSIGNED", "Loan: Decide", "dan", "dora")
     assert (await people.refuse("dora", larger, "APPROVE"))["code"] == "AUTHORITY_LIMIT"
@@ -270,6 +271,7 @@ async def tell_expiry(story: Story) -> None:
     await people.decide("dan", items[0], "APPROVE")
     story.moved("WorkStep", "OPEN", "DECIDED")
     story.moved("WorkItem", "OPEN", "DONE")
+    story.notified("COPY", "Loan ended: DONE", "ana")
     await story.advance("05-15 08:00")
     assert (await people.refuse("dan", items[1], "APPROVE"))["code"] == "AUTHORITY_LIMIT"
     await _withdraw(story, items[1])
