@@ -3,11 +3,12 @@
 Their triggers are disabled, their checks and foreign keys dropped: the rows mean nothing."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
+from typing import Any
 
 import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.schema import sort_tables
 
 from hub import schema
 from hub.model.entity import Entity
@@ -34,9 +35,17 @@ async def fill_tables(dsn: str, tables: Sequence[sa.Table], count: int) -> None:
         for (statement,) in await connection.fetch(CONSTRAINTS, [table.name for table in tables]):
             await connection.execute(statement)
         # Of two tables that refer to each other, the one that may do without the other comes first.
-        ordered = sort_tables(
-            tables, skip_fn=lambda key: key.parent.nullable, extra_dependencies=followers(schema.entities())
-        )
+        needed = {
+            table: {
+                target
+                for column in table.columns
+                if not column.nullable and (target := _referenced(column)) is not None
+            }
+            for table in tables
+        }
+        for pair in followers(schema.entities()):
+            needed.setdefault(pair.follower, set()).add(pair.subject)
+        ordered = [table for table in TopologicalSorter(needed).static_order() if table in tables]
         for table in ordered:
             for entity, share in _shares(subjects.get(table, [None]), count):
                 values = dict(_values(table, entity))
@@ -48,7 +57,7 @@ async def fill_tables(dsn: str, tables: Sequence[sa.Table], count: int) -> None:
         for table in ordered:
             for column in table.columns:
                 target = _referenced(column)
-                if column.nullable and target in tables and target is not table:
+                if column.nullable and target is not None and target in tables and target is not table:
                     parent = _parent(target, "abs(hashtext(id::text))")
                     await connection.execute(
                         f'update {table.name} set "{column.name}" = {parent} where "{column.name}" is null'
@@ -90,7 +99,7 @@ def _parent(table: sa.Table, number: str = "n", shift: int = 0) -> str:
     return f"(array(select id from {table.name} order by id limit {PARENTS}))[1 + {index}]"
 
 
-_TEXTS: Mapping[type[sa.types.TypeEngine[object]], str] = {
+_TEXTS: Mapping[type[Any], str] = {
     sa.Boolean: "n % 2 = 0",
     sa.Integer: "1 + n",
     sa.Numeric: "1 + n % 9",
