@@ -10,6 +10,8 @@ from hub.db.pool import Connection
 from hub.errors import BadInput
 from hub.model import rows, validators
 from hub.model.commands import command
+from hub.model.entity import Entity
+from hub.model.rules import after_change
 from hub.model.succession import succeed
 from hub.model.validators import check_values
 from hub.schema.organisation.staff import Staff
@@ -41,6 +43,9 @@ select id, from_at, to_at from job_roles
 where role = $1 and staff_id = $2 and unit_id is not distinct from $3 and team_id is not distinct from $4
     and from_at <= $5 and (to_at is null or to_at > $5)
 """
+
+
+_ANNOUNCE = "update job_roles set announces_at = greatest(from_at, $2) where id = $1 and (to_at is null or to_at > $2)"
 
 
 async def holders(
@@ -98,6 +103,15 @@ async def upsert_job_role(
         "staff_id": staff_id, "role": role, "unit_id": unit_id, "team_id": team_id, "from_at": begins, "to_at": to_at,
     }  # fmt: skip
     if role not in SINGLE_ROLES:
-        return JobRolePayload(await rows.insert_row(tx, viewer, JobRole, values, now, fields=values))
-    owner = "unit_id" if team_id is None else "team_id"
-    return JobRolePayload(await succeed(tx, viewer, JobRole, values, now, same=(owner, "role")))
+        key = await rows.insert_row(tx, viewer, JobRole, values, now, fields=values)
+    else:
+        owner = "unit_id" if team_id is None else "team_id"
+        key = await succeed(tx, viewer, JobRole, values, now, same=(owner, "role"))
+    await announce_role(tx, JobRole, key, now)
+    return JobRolePayload(key)
+
+
+@after_change(JobRole)
+async def announce_role(tx: Connection, entity: type[Entity], key: UUID, now: datetime) -> None:
+    """Lets the person be notified of the work that waits for the role, once it begins (role_announcements.py)."""
+    await tx.execute(_ANNOUNCE, key, now)
