@@ -55,7 +55,7 @@ async def holders(
     return [row["staff_id"] for row in await tx.fetch(_HOLDERS, role, unit_id, team_id, now)]
 
 
-async def head_of(tx: Connection, unit_id: UUID, *, now: datetime, besides: UUID | None = None) -> UUID | None:
+async def head_of(tx: Connection, unit_id: UUID | None, *, now: datetime, besides: UUID | None = None) -> UUID | None:
     """The head of the nearest unit, at or above this one, that has a head now; None if none has.
 
     `besides` is a person who does not count: whose own case the head is asked about."""
@@ -90,6 +90,9 @@ async def upsert_job_role(
     if (unit_id is None) is (team_id is None):
         message = "unit_id: a role is of a unit or of a team; give exactly one of unitId and teamId."
         raise BadInput(message, argument="unit_id")
+    await rows.require_visible(tx, viewer, Staff, staff_id, "staff_id")
+    await rows.require_reference_visible(tx, viewer, JobRole.table, "unit_id", unit_id)
+    await rows.require_reference_visible(tx, viewer, JobRole.table, "team_id", team_id)
     begins = from_at or now
     held = await tx.fetchrow(_HELD, role, staff_id, unit_id, team_id, begins)
     if held is not None:
