@@ -26,6 +26,7 @@ from hub.engine.plan.predicates import (
 from hub.engine.sql.expressions import AliasGenerator, Condition, SelectSource, fold, param, pattern, sql_literal
 from hub.engine.sql.named_rows import Named, named_rows
 from hub.model import scopes
+from hub.rights import UNLIMITED_RIGHTS
 
 EMPTY_ARRAY = sql_literal("'{}'")
 RANGE_OPERATORS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
@@ -40,7 +41,8 @@ def join_table(aliases: AliasGenerator, join: Join, row: sa.FromClause) -> tuple
 
 def row_visibility(aliases: AliasGenerator, entity: CatalogEntity, row: sa.FromClause) -> list[Condition]:
     """The condition that the viewer may see the row; none where every viewer with these rights may."""
-    predicate = scopes.visible(entity.table, row, aliases.rights)
+    unlimited = aliases.rights is UNLIMITED_RIGHTS
+    predicate = None if unlimited else scopes.visible(entity.table, row, aliases.rights)
     return [] if predicate is None else [predicate]
 
 
