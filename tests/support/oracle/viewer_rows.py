@@ -23,6 +23,8 @@ def group_resolvers(
     """The resolvers of a root without a table, whose parts are the viewer's; `connection` makes a list's answer."""
     for name, part in group.parts.items():
         field = camel_case(name)
+        if isinstance(part, ViewerList | ViewerRow) and part.target.__name__ not in catalog.entities:
+            continue  # a type that the viewer's roles hide
         if isinstance(part, ViewerList):
             yield field, _list_resolver(catalog.target(part.target), f"{group.type_name}.{field}", connection)
         elif isinstance(part, ViewerRow):
