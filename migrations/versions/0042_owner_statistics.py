@@ -7,13 +7,8 @@ from collections.abc import Sequence
 
 from alembic import op
 
-<<<<<<<< HEAD:migrations/versions/0042_owner_statistics.py
 revision: str = "0042"
 down_revision: str | None = "0041"
-========
-revision: str = "0052"
-down_revision: str | None = "0051"
->>>>>>>> speed:migrations/versions/0052_owner_statistics.py
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
