@@ -87,9 +87,9 @@ async def page(hub: WorkHub, tmp_path: Path) -> AsyncIterator[BrowserTab]:
         assert tab.console_messages == []
 
 
-async def open_view(page: BrowserTab, place: str, title: str) -> None:
+async def open_view(page: BrowserTab, fragment: str, title: str) -> None:
     """Opens a view of the page, once it is live."""
-    await page.wait_for(f"(location.hash = '{place}', true)")
+    await page.wait_for(f"(location.hash = '{fragment}', true)")
     await page.wait_for(f"({STATE}) == 'Live' && document.querySelector('h1')?.textContent == {title!r}")
 
 

@@ -132,6 +132,15 @@ async def test_an_ended_credential_no_longer_counts(bank: Organisation) -> None:
     assert ended["credentialEnd"]["credential"]["endedAt"] == "2026-09-01T00:00:00+00:00"
 
 
+async def test_an_equal_grant_changes_nothing(bank: Organisation) -> None:
+    manager, person = await bank.hire("Gao"), await bank.hire("Lin", role="agent")
+    first = await _grant(bank, manager, person, limit="5", currency="CNY", evidence={"act": 7})
+    again = await _grant(bank, manager, person, limit="5.00", currency="cny", evidence={"act": 7})
+    other = await _grant(bank, manager, person, limit="6", currency="CNY", evidence={"act": 7})
+    assert again == first
+    assert other["id"] != first["id"]
+
+
 async def test_nobody_grants_themselves_or_strangers(bank: Organisation) -> None:
     manager, agent = await bank.hire("Zheng"), await bank.hire("Feng", role="agent")
     stranger, twin = await bank.hire("Chen", unit="JUNAN"), await bank.issue_key(manager.uuid, "admin")
@@ -167,6 +176,7 @@ async def test_a_person_sees_their_own_and_a_head_the_units(bank: Organisation) 
         ({"step": 2_000_000_000, "type": "GRADE"}, "VALUE_INVALID", "input.step"),
         ({"code": "LOAN TO FRIENDS"}, "VALUE_INVALID", "input.code"),
         ({"validUntil": "2026-03-02T01:00:00Z"}, "VALUE_INVALID", "input.validUntil"),
+        ({"validFrom": "2026-03-01T00:00:00Z"}, "VALUE_INVALID", "input.validFrom"),  # back-dated authority
         ({"staffId": f"stf_{0:032x}"}, "NOT_FOUND", "input.staffId"),
         ({"replacesId": f"crd_{0:032x}"}, "NOT_FOUND", "input.replacesId"),
     ],
@@ -213,8 +223,9 @@ async def test_a_credential_of_a_few_days_is_announced_at_once(bank: Organisatio
     manager, person = await bank.hire("Yang"), await bank.hire("Zhu", role="agent")
     await _grant(bank, manager, person, validFrom="2026-06-01T00:00:00Z", validUntil="2026-06-05T00:00:00Z")
     await _grant(
-        bank, manager, person, code="PAST", validFrom="2020-06-01T00:00:00Z", validUntil="2021-06-05T00:00:00Z"
-    )
+        bank, manager, person, type="CERTIFICATE", code="PAST", validFrom="2020-06-01T00:00:00Z",
+        validUntil="2021-06-05T00:00:00Z",
+    )  # fmt: skip
     await bank.advance("2026-06-01T00:00:01Z")
     nodes = (await bank.client.query(NOTIFICATIONS, {"staff": person.staff_id}, key=person.key))["notifications"][
         "nodes"

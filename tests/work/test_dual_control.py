@@ -145,6 +145,30 @@ async def test_a_change_makes_it_stale_and_is_claimed_anew(bank: Organisation, z
     assert cleared["unverified"] == BOTH
 
 
+POLICY = """mutation { slaPolicyUpsert(input: {code: "claims", name: "Claims", entity: "Verification",
+    terms: [{clock: "VERIFY", goalSeconds: 3600}]}) { created } }"""
+CLOCKS = (
+    """query ($id: ID!) { customer(id: $id) { verifications { nodes { status clocks { nodes { name status } } } } } }"""
+)
+
+
+async def test_a_claim_has_a_clock_until_somebody_looks_at_it(
+    bank: Organisation, zhang: StaffKey, wang: StaffKey
+) -> None:
+    await bank.client.query(POLICY)
+    customer = (await _create(bank, zhang))["id"]
+
+    async def clocks() -> dict[str, list[str]]:
+        nodes = (await bank.client.query(CLOCKS, {"id": customer}))["customer"]["verifications"]["nodes"]
+        return {node["status"]: [clock["status"] for clock in node["clocks"]["nodes"]] for node in nodes}
+
+    assert await clocks() == {"PENDING": ["RUNNING"]}
+    await _update(bank, zhang.key, customer, annualRevenue="5", annualRevenueCurrency="EUR")
+    assert await clocks() == {"STALE": ["VOID"], "PENDING": ["RUNNING"]}
+    await bank.client.query(CONFIRM, {"id": await _pending(bank, customer)}, key=wang.key)
+    assert await clocks() == {"STALE": ["VOID"], "CONFIRMED": ["MET"]}
+
+
 async def test_an_equal_value_claims_nothing(bank: Organisation, zhang: StaffKey, wang: StaffKey) -> None:
     customer = (await _create(bank, zhang))["id"]
     again = await _update(bank, wang.key, customer, annualRevenue="1000000.00", name="Linhai Paper Ltd")

@@ -96,7 +96,7 @@ async def grant_credential(
     ] = None,
     now: datetime,
 ) -> CredentialGrantPayload:
-    """Grants a grade, a certificate or authority to a member of staff whom the key reads about.
+    """Grants a grade, a certificate or authority to a member of staff whom the key reads about. Authority begins now or later.
 
     Without effect where it would begin now and the person has an equal one that counts now."""
     Credential.require(viewer, "create")
@@ -112,7 +112,7 @@ async def grant_credential(
     }
     row = writer_of(Credential).canonical(columns) | {"staff_id": staff_id, "type": type}
     row |= {"valid_from": begins_at, "valid_until": valid_until, "granted_by_id": viewer.staff_id}
-    _check_values(row)
+    _check_values(row, now)
     await rows.require_visible(tx, viewer, Staff, staff_id, "staff_id")
     if replaces_id is not None:
         await _replace(tx, viewer, replaces_id, row, now)
@@ -219,8 +219,11 @@ def _require_another_person(viewer: Viewer, staff_id: UUID, argument: str = "sta
         raise Forbidden(message, argument=argument)
 
 
-def _check_values(row: Mapping[str, Any]) -> None:
+def _check_values(row: Mapping[str, Any], now: datetime) -> None:
     """Raises BadInput for values that do not fit together."""
+    if row["type"] == CredentialType.AUTHORITY and row["valid_from"] < now:
+        message = "valid_from: authority begins now or later, for nobody has decided by it before; give no past moment."
+        raise BadInput(message, argument="valid_from")
     if (row["limit"] is None) is not (row["currency"] is None):
         name = "currency" if row["currency"] is None else "limit"
         message = f"{name}: a limit and its currency stand together; give both, or neither."
