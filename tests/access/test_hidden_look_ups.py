@@ -66,12 +66,12 @@ class LookUps:
     rows: Mapping[str, asyncpg.Record]
     viewers: Mapping[str, Viewer]
 
-    def value(self, kind: str, state: str) -> Any:
+    def value(self, subject: str, state: str) -> Any:
         """The value that names a row: `visible`, `hidden` or `absent`."""
         row = self.rows["visible" if state == "visible" else "hidden"]
         absent = state == "absent"
         customer = f"cus_{uuid4().hex if absent else row['id'].hex}"
-        if kind == CUSTOMERS:
+        if subject == CUSTOMERS:
             return [customer, f"cus_{uuid4().hex}"]
         names = {
             CUSTOMER: customer,
@@ -79,7 +79,7 @@ class LookUps:
             NUMBER: row["number"] + "0" * absent,
             NAME: row["name"] + " none" * absent,
         }
-        return names[kind]
+        return names[subject]
 
     async def plan(self, query: str, value: Any, who: Viewer) -> dict[str, Any]:
         """How Postgres runs a query by its indexes, as on tables that are large."""
@@ -134,26 +134,26 @@ def rows_read(plan: Mapping[str, Any], relation: str) -> float:
 async def test_a_filter_that_names_a_hidden_row_reads_what_an_absent_one_does(
     look_ups: LookUps, name: str, binding: str
 ) -> None:
-    root, kind, condition = LOOK_UPS[name]
+    root, subject, condition = LOOK_UPS[name]
     who = look_ups.viewers[binding]
     for template in ROOTS.values():
-        query = template % (TYPES[kind], root, condition)
+        query = template % (TYPES[subject], root, condition)
         absent, hidden = [
-            await look_ups.plan(query, look_ups.value(kind, state), who) for state in ("absent", "hidden")
+            await look_ups.plan(query, look_ups.value(subject, state), who) for state in ("absent", "hidden")
         ]
         # The hidden row itself, and what shows that it is hidden: one look-up of an index.
         assert buffers(hidden) - buffers(absent) <= 5
         table = {"orderItems": "order_items"}.get(root, root)
         assert rows_read(hidden, table) <= rows_read(absent, table) + (table == "customers")
-        answers = [await look_ups.answer(query, look_ups.value(kind, state), who) for state in ("absent", "hidden")]
+        answers = [await look_ups.answer(query, look_ups.value(subject, state), who) for state in ("absent", "hidden")]
         assert answers[0] == answers[1]
 
 
 @pytest.mark.parametrize("binding", ["unit", "subtree", "customer", "agent"])
 @pytest.mark.parametrize("name", LOOK_UPS)
 async def test_such_a_filter_finds_what_belongs_to_a_visible_row(look_ups: LookUps, name: str, binding: str) -> None:
-    root, kind, condition = LOOK_UPS[name]
-    query, value = ROOTS["count"] % (TYPES[kind], root, condition), look_ups.value(kind, "visible")
+    root, subject, condition = LOOK_UPS[name]
+    query, value = ROOTS["count"] % (TYPES[subject], root, condition), look_ups.value(subject, "visible")
     answer = await look_ups.answer(query, value, look_ups.viewers[binding])
     assert answer == await look_ups.answer(query, value, ADMIN)
     assert answer[root]["totalCount"] > 0
@@ -170,9 +170,9 @@ async def test_a_row_that_is_hidden_excludes_nothing(look_ups: LookUps, name: st
 
 @pytest.mark.parametrize("name", LOOK_UPS)
 async def test_who_sees_every_row_joins_it_without_a_look_up(look_ups: LookUps, name: str) -> None:
-    root, kind, condition = LOOK_UPS[name]
+    root, subject, condition = LOOK_UPS[name]
     request = GraphQLRequest(
-        ROOTS["page"] % (TYPES[kind], root, condition), {"v": look_ups.value(kind, "visible")}, None
+        ROOTS["page"] % (TYPES[subject], root, condition), {"v": look_ups.value(subject, "visible")}, None
     )
     text, _ = look_ups.harness.engine.explain(request, ADMIN)
     assert "array((SELECT" not in text
