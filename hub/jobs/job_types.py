@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from hub.jobs.context import JobContext
+from hub.jobs.import_run import run_import
+from hub.jobs.import_undo import run_import_undo
 from hub.schema.jobs.jobs import JobType
 
 
@@ -17,4 +19,7 @@ class JobDefinition:
     preemptible: bool = True
 
 
-JOB_DEFINITIONS: Mapping[JobType, JobDefinition] = {}
+JOB_DEFINITIONS: Mapping[JobType, JobDefinition] = {
+    JobType.IMPORT: JobDefinition(run_import),
+    JobType.IMPORT_UNDO: JobDefinition(run_import_undo),
+}
