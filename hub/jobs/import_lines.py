@@ -10,6 +10,8 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
 from hub.db.pool import Connection
 from hub.domain.customers.bulk_identify import Identification, SourcedIdentifier, identify_many
 from hub.domain.customers.customers import canonical_identifier
@@ -26,7 +28,6 @@ from hub.domain.exchange.mapping_types import (
 from hub.errors import BadInput, HubError, NotFound
 from hub.jobs.import_files import FileLine
 from hub.jobs.import_values import FileRecord, Parse, field_parser, is_empty, read_cell, read_object, value_error
-from hub.jobs.uuid7 import uuid7
 from hub.model import bulk_statements, exact_json, validators
 from hub.model.entity import Entity
 from hub.model.rows import not_visible

@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from uuid_utils.compat import uuid7
 
 from hub.db.constraint_errors import to_hub_error
 from hub.db.database_errors import is_connection_fatal, translate_error
@@ -29,7 +30,6 @@ from hub.errors import BadInput, HubError, Unavailable
 from hub.jobs.context import JobContext
 from hub.jobs.import_files import FileLine, FileSurvey, read_lines, survey
 from hub.jobs.import_lines import ImportLine, LineFault, LinePlanner, PlannedRow
-from hub.jobs.uuid7 import uuid7
 from hub.model.bulk_writer import NotAsOne, PreparedRow, insert_prepared
 from hub.model.columns import metadata
 from hub.model.writer import writer_of
