@@ -29,7 +29,8 @@ from hub.domain.exchange.mapping_types import ImportMapping, ImportMode, RowSour
 from hub.errors import BadInput, HubError, Unavailable
 from hub.jobs.context import JobContext
 from hub.jobs.import_files import FileLine, FileSurvey, read_lines, survey
-from hub.jobs.import_lines import ImportLine, LineFault, LinePlanner, PlannedRow
+from hub.jobs.import_lines import LinePlanner
+from hub.jobs.import_rows import ImportLine, LineFault, PlannedRow
 from hub.model.bulk_writer import NotAsOne, PreparedRow, insert_prepared
 from hub.model.columns import metadata
 from hub.model.writer import writer_of

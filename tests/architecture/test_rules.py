@@ -143,6 +143,7 @@ COMMITS = {
     "hub/db/migrate.py": "alembic's own connection",
     "migrations/env.py": "alembic's own connection",
     "hub/demo/load.py": "a loader: COPY on a connection of its own",
+    "hub/jobs/": "a job's context has transactions of the pool of jobs",
     "hub/postgres/doctor.py": "tries what it may do, and rolls it back",
 }
 SELECTS = {

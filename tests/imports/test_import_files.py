@@ -46,7 +46,7 @@ def refusal(folder: Path, content: bytes, limit: int = LIMIT) -> HubError:
         (("sep=,\n" + TEXT).encode("utf-8-sig"), "utf-8-sig"),
     ],
 )
-def test_encodings_delimiters_and_compressions_are_found_out(tmp_path: Path, content: bytes, encoding: str) -> None:
+def test_encodings_delimiters_and_compressions_are_detected(tmp_path: Path, content: bytes, encoding: str) -> None:
     layout, lines = read(tmp_path, content)
     assert (layout.file.encoding, [line.record for line in lines]) == (encoding, ROWS)
     assert layout.report()["columns"] == 2
@@ -82,7 +82,7 @@ def test_a_quotation_mark_that_is_never_closed_is_named(tmp_path: Path) -> None:
     assert "never closed" in str(lines[1].fault)
 
 
-def test_columns_of_one_name_are_told_apart(tmp_path: Path) -> None:
+def test_columns_of_one_name_stay_apart(tmp_path: Path) -> None:
     layout, lines = read(tmp_path, b"a,b,a,\n1,2,3,4\n")
     assert layout.columns == ("a", "b", "a (2)", "column 4")
     assert lines[0].record == {"a": "1", "b": "2", "a (2)": "3", "column 4": "4"}
