@@ -35,6 +35,7 @@ from hub.model.bulk_writer import NotAsOne, PreparedRow, insert_prepared
 from hub.model.columns import metadata
 from hub.model.writer import writer_of
 from hub.schema.customers.customers import Identifier
+from hub.text_case import camel_case
 
 BATCH = 500  # lines of one transaction
 SAVEPOINT, RELEASE, ROLLBACK_TO = "savepoint lines", "release savepoint lines", "rollback to savepoint lines"
@@ -287,13 +288,17 @@ def _take(lines: Iterator[FileLine], count: int) -> list[FileLine]:
 def _rejected(line: ImportLine) -> RejectedLine:
     assert line.fault is not None
     error, row = line.fault.error, line.fault.row
+    argument = None if error.argument is None else ".".join(camel_case(part) for part in error.argument.split("."))
+    message = error.message
+    if argument is not None and error.argument is not None and message.startswith(error.argument):
+        message = argument + message.removeprefix(error.argument)  # as the API names it
     record = {name: _plain(value) for name, value in line.line.record.items() if value not in ("", None)}
     return RejectedLine(
         line.line.number,
         error.code,
-        error.message,
+        message,
         None if row is None else row.name,
-        error.argument,
+        argument,
         line.fault.columns,
         record,
     )
