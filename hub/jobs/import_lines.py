@@ -2,7 +2,7 @@
 
 Lines that describe the same row alike share it. One that contradicts an earlier line of its batch waits for the next wave."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -35,6 +35,7 @@ class LinePlanner:
     def __init__(self, mapping: ImportMapping, mode: ImportMode, viewer: Viewer) -> None:
         self._mode = mode
         self.viewer = viewer
+        self.left_out: Counter[str] = Counter()  # rows that were refused and left out, by entity
         self.compiled = [CompiledRow(row, mapping) for row in mapping.rows]
 
     async def plan(
@@ -48,7 +49,7 @@ class LinePlanner:
         for compiled in self.compiled:
             active = [line for line in active if line.fault is None]
             planned, active = await self._describe(tx, compiled, active, waiting, breathe)
-            await self._match(tx, compiled, planned, active)
+            await self._match(tx, compiled, planned, active, now)
             await self._complete(tx, compiled, planned, active, now, breathe)
         return waiting
 
@@ -70,14 +71,24 @@ class LinePlanner:
             try:
                 drafts.append((line, compiled.describe(line)))
             except HubError as error:
-                line.fault = LineFault(error, compiled.source)
+                if compiled.source.skips_invalid:
+                    self.left_out[compiled.source.entity.__name__] += 1
+                else:
+                    line.fault = LineFault(error, compiled.source)
         await self._find_links(tx, compiled, drafts)
         known: dict[Any, PlannedRow] = {}
         planned: list[PlannedRow] = []
         blocked: set[int] = set()
+        numbered: set[Any] = set()
         for line, draft in drafts:
             if line.fault is not None:
                 continue
+            parent = compiled.numbered_in(draft)
+            if parent is not None and parent in numbered:
+                waiting.append(line)
+                blocked.add(id(line))
+                continue
+            numbered.add(parent)
             tokens = compiled.tokens(draft, line)
             earlier = next((known[token] for token in tokens if token in known), None)
             if earlier is None:
@@ -141,7 +152,12 @@ class LinePlanner:
                 draft.values[column] = customer
 
     async def _match(
-        self, tx: Connection, compiled: CompiledRow, planned: Sequence[PlannedRow], lines: Sequence[ImportLine]
+        self,
+        tx: Connection,
+        compiled: CompiledRow,
+        planned: Sequence[PlannedRow],
+        lines: Sequence[ImportLine],
+        now: datetime,
     ) -> None:
         """Finds the existing rows; those without one are new."""
         source = compiled.source
@@ -154,8 +170,11 @@ class LinePlanner:
             for row in planned:
                 links = [value for name in source.match if isinstance(value := row.values.get(name), PlannedRow)]
                 if not any(link.is_new or link.key is None for link in links):  # nothing exists of a new row
-                    sought.append({name: key_or_value(row.values.get(name)) for name in source.match})
-                    rows.append(row)
+                    try:
+                        sought.append(compiled.match_values(row, self.viewer, now))
+                        rows.append(row)
+                    except HubError as error:
+                        faults[id(row)] = error
             for number, record in await _match_rows(tx, self.viewer, source.entity, source.match, sought):
                 stored[id(rows[number])].append(record)
         mode = source.mode or self._mode
@@ -166,7 +185,7 @@ class LinePlanner:
                     raise faults[id(row)]
                 self._decide(compiled, row, records, mode)
             except HubError as error:
-                _refuse_lines(lines, row, error)
+                self._refuse(lines, row, error)
 
     def _decide(
         self, compiled: CompiledRow, row: PlannedRow, records: Sequence[Mapping[str, Any]], mode: ImportMode
@@ -186,6 +205,17 @@ class LinePlanner:
             raise BadInput(message, code="ALREADY_EXISTS", argument=argument)
         row.key = records[0]["id"]
         row.updates = _updates(compiled.writer, row, records[0], self.viewer)
+
+    def _refuse(self, lines: Sequence[ImportLine], row: PlannedRow, error: HubError) -> None:
+        """Refuses the lines that describe a row, or leaves the row out where the mapping says so."""
+        if row.source.skips_invalid and isinstance(error, BadInput):
+            self.left_out[row.source.entity.__name__] += 1
+        for line in lines:
+            if line.rows.get(row.source.name) is row and line.fault is None:
+                if row.source.skips_invalid and isinstance(error, BadInput):
+                    del line.rows[row.source.name]
+                else:
+                    line.fault = LineFault(error, row.source)
 
     async def _match_customers(
         self, tx: Connection, planned: Sequence[PlannedRow]
@@ -241,13 +271,7 @@ class LinePlanner:
                         values = {**values, "unit_id": unit}
                     row.prepared = await writer.prepare(tx, self.viewer, values, now)
             except HubError as error:
-                _refuse_lines(lines, row, error)
-
-
-def _refuse_lines(lines: Sequence[ImportLine], row: PlannedRow, error: HubError) -> None:
-    for line in lines:
-        if line.rows.get(row.source.name) is row and line.fault is None:
-            line.fault = LineFault(error, row.source)
+                self._refuse(lines, row, error)
 
 
 def _customer_of(draft: PlannedRow) -> UUID | None:
@@ -281,6 +305,9 @@ def _updates(writer: EntityWriter, row: PlannedRow, stored: Mapping[str, Any], v
         name: key_or_value(value) for name, value in row.values.items() if value is not None or name in row.clears
     }
     canonical = writer.canonical(values)
+    if writer.entity.rules.computations:
+        computed = writer.computed(Write("create", canonical, None, viewer, stored["updated_at"]))
+        canonical |= {name: computed[name] for name in values if name in computed}
     differing = {name for name, value in canonical.items() if _differs(writer, name, value, stored)}
     for name in sorted(differing):
         if name not in writer.updatable:

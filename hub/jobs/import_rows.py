@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -21,8 +22,10 @@ from hub.errors import BadInput, HubError
 from hub.jobs.import_files import FileLine
 from hub.jobs.import_values import FileRecord, Parse, field_parser, read_cell, read_object, value_error
 from hub.model import validators
+from hub.model.rules import Write
 from hub.model.writer import writer_of
 from hub.text_case import camel_case
+from hub.viewer import Viewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,25 @@ class CompiledRow:
             if isinstance(fault, BadInput):
                 raise
             raise value_error(name, fault) from None
+
+    def match_values(self, row: PlannedRow, viewer: Viewer, now: datetime) -> dict[str, Any]:
+        """The values that find the existing row, in normal form; raises BadInput."""
+        names = self.source.match
+        values = {name: key_or_value(row.values.get(name)) for name in names}
+        if any(name in self.writer.entity.rules.computations for name in names):
+            written = {name: key_or_value(value) for name, value in row.values.items()}
+            canonical = self.writer.canonical(written)
+            values |= self.writer.computed(Write("create", canonical, None, viewer, now))
+        return {name: values[name] for name in names}
+
+    def numbered_in(self, draft: PlannedRow) -> Any:
+        """The row that it is part of, if a rule looks at the others of that row to complete it; else None."""
+        definition = self.writer.entity.definition
+        if definition.parent is None or not self.writer.entity.rules.reads_other_rows:
+            return None
+        if all(draft.values.get(name) is not None for name in definition.server_filled()):
+            return None
+        return key_or_value(draft.values.get(definition.parent.column_name))
 
     def tokens(self, draft: PlannedRow, line: ImportLine) -> list[Any]:
         """What is equal for two rows that are one, or may be."""

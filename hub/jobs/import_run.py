@@ -161,6 +161,8 @@ class _Run:
         outcome.counts["rejected"] += len(rejects)
         if rejects:
             await import_store.add_rejects(tx, self._context.job_id, rejects)
+        outcome.counts += Counter({f"{name}.left_out": count for name, count in self._planner.left_out.items()})
+        self._planner.left_out.clear()
         counts = dict(Counter(self._context.counts) + outcome.counts)
         shown = ({"line": r.line, "code": r.code, "message": r.message} for r in rejects)
         errors = [*self._context.errors, *shown][:100]

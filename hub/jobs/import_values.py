@@ -168,6 +168,8 @@ def read_cell(source: ValueSource, record: FileRecord) -> Any:
         return source.constant
     if is_empty(value):
         return source.default
+    if source.filled is not None:
+        return source.filled
     if source.values is not None:
         name = _text(value).strip()
         if name not in source.values:

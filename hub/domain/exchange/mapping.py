@@ -29,10 +29,10 @@ from hub.text_case import camel_case
 
 MAX_CHARACTERS = 100_000
 MAX_ROWS = 50
-VALUE_WORDS = ("column", "value", "template", "values", "default", "format", "decimal", "empty", "invalid")
+VALUE_WORDS = ("column", "value", "template", "values", "default", "filled", "format", "decimal", "empty", "invalid")
 LINK_WORDS = ("row", "find", "identifier", "source", *VALUE_WORDS)
 FILE_WORDS = ("encoding", "delimiter", "columns", "decimal", "date_format", "timezone")
-ROW_WORDS = ("entity", "name", "match", "mode", "when", "fields", "identifiers")
+ROW_WORDS = ("entity", "name", "match", "mode", "when", "invalid", "fields", "identifiers")
 IDENTIFIER_WORDS = ("kind", "source", "verified", "country", *VALUE_WORDS)
 IDENTIFIERS = "identifiers"
 T = TypeVar("T")
@@ -111,8 +111,11 @@ class _RowReader:
         self._link_to_owners(entity, fields)
         identifiers = self._identifiers(entity, table.get(IDENTIFIERS, []), f"{path}.{IDENTIFIERS}")
         mode = _member(table, "mode", ImportMode, path)
+        skips_invalid = _choice(table, "invalid", {"reject": False, "skip": True}, path)
         match, by_identifiers = self._match(entity, table.get("match", []), fields, bool(identifiers), path)
-        row = RowSource(entity, name, fields, match, identifiers, by_identifiers, _text(table, "when", path), mode)
+        row = RowSource(
+            entity, name, fields, match, identifiers, by_identifiers, _text(table, "when", path), mode, skips_invalid
+        )
         self._previous[name] = row
         return row
 
@@ -195,6 +198,7 @@ class _RowReader:
             table.get("value"),
             values,
             table.get("default"),
+            table.get("filled"),
             _text(table, "format", path),
             _decimal(table, path),
             clears=_choice(table, "empty", {"leave": False, "clear": True}, path),

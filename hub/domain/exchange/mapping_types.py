@@ -39,6 +39,7 @@ class ValueSource:
     constant: Any = None
     values: Mapping[str, Any] | None = None  # what stands for what
     default: Any = None  # where the cell is empty
+    filled: Any = None  # where it is not, in place of the cell
     date_format: str | None = None
     decimal: str | None = None
     clears: bool = False  # whether an empty cell empties the field of an existing row; else it leaves it alone
@@ -109,6 +110,7 @@ class RowSource:
     by_identifiers: bool = False  # whether `identifiers` find the row, which is a customer's
     when: str | None = None  # the row is left out where this column is empty
     mode: ImportMode | None = None
+    skips_invalid: bool = False  # whether a row that is refused is left out; else its line is
 
     @property
     def columns(self) -> tuple[str, ...]:
