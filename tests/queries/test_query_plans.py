@@ -170,10 +170,11 @@ async def large_dsn(create_database: CreateDatabase, empty_dsn: str) -> str:
     await execute_sql(dsn, EXTRA_ROWS)
     connection = await asyncpg.connect(dsn)
     try:
-        counts = dict(await connection.fetch("select relname, reltuples from pg_class where relkind = 'r'"))
+        rows = await connection.fetch("select relname, reltuples from pg_class where relkind = 'r'")
     finally:
         await connection.close()
     tables = [entity.table for entity in CATALOG.entities.values() if entity.table.name not in SMALL]
+    counts = {row["relname"]: row["reltuples"] for row in rows}
     await fill_tables(dsn, [table for table in tables if counts[table.name] < LARGE], 8_000)
     await execute_sql(dsn, "analyze")
     return dsn

@@ -3,11 +3,12 @@
 Their triggers are disabled, their checks and foreign keys dropped: the rows mean nothing."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
+from typing import Any
 
 import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.schema import sort_tables
 
 from hub import schema
 from hub.model.entity import Entity
@@ -34,20 +35,29 @@ async def fill_tables(dsn: str, tables: Sequence[sa.Table], count: int) -> None:
         for (statement,) in await connection.fetch(CONSTRAINTS, [table.name for table in tables]):
             await connection.execute(statement)
         # Of two tables that refer to each other, the one that may do without the other comes first.
-        ordered = sort_tables(
-            tables, skip_fn=lambda key: key.parent.nullable, extra_dependencies=followers(schema.entities())
-        )
+        needed = {
+            table: {
+                target
+                for column in table.columns
+                if not column.nullable and (target := _referenced(column)) is not None
+            }
+            for table in tables
+        }
+        for pair in followers(schema.entities()):
+            needed.setdefault(pair.follower, set()).add(pair.subject)
+        ordered = [table for table in TopologicalSorter(needed).static_order() if table in tables]
         for table in ordered:
             for entity, share in _shares(subjects.get(table, [None]), count):
                 values = dict(_values(table, entity))
                 await connection.execute(
                     f"insert into {table.name} ({', '.join(values)})"
                     f" select {', '.join(values.values())} from generate_series({share.start}, {share.stop - 1}) as n"
+                    " on conflict do nothing"
                 )
         for table in ordered:
             for column in table.columns:
                 target = _referenced(column)
-                if column.nullable and target in tables and target is not table:
+                if column.nullable and target is not None and target in tables and target is not table:
                     parent = _parent(target, "abs(hashtext(id::text))")
                     await connection.execute(
                         f'update {table.name} set "{column.name}" = {parent} where "{column.name}" is null'
@@ -64,7 +74,7 @@ def _shares(subjects: Sequence[type[Entity] | None], count: int) -> Iterator[tup
 
 def _values(table: sa.Table, subject: type[Entity] | None) -> Iterator[tuple[str, str]]:
     """An SQL expression of the row number `n` for each column that has no value of its own."""
-    for column in table.columns:
+    for shift, column in enumerate(table.columns):
         if column.computed is not None or column.name in ("id", "version"):
             continue
         if subject is not None and column.name in ("entity", "row_id"):
@@ -73,7 +83,7 @@ def _values(table: sa.Table, subject: type[Entity] | None) -> Iterator[tuple[str
         target = _referenced(column)
         if target is not None:
             if target is not table:
-                yield f'"{column.name}"', _parent(target)
+                yield f'"{column.name}"', _parent(target, shift=shift)
         elif (text := _plain_value(column)) is not None:
             yield f'"{column.name}"', text
 
@@ -82,15 +92,17 @@ def _referenced(column: sa.Column[object]) -> sa.Table | None:
     return next((key.column.table for key in column.foreign_keys if key.column.name == "id"), None)
 
 
-def _parent(table: sa.Table, number: str = "n") -> str:
+def _parent(table: sa.Table, number: str = "n", shift: int = 0) -> str:
+    """A row of the table; columns of different shift pair each row with many others."""
     count = f"(select greatest(1, least({PARENTS}, count(*)))::int from {table.name})"
-    return f"(array(select id from {table.name} order by id limit {PARENTS}))[1 + {number} % {count}]"
+    index = f"({number} + {shift} * ({number} / {count})) % {count}"
+    return f"(array(select id from {table.name} order by id limit {PARENTS}))[1 + {index}]"
 
 
-_TEXTS: Mapping[type[sa.types.TypeEngine[object]], str] = {
+_TEXTS: Mapping[type[Any], str] = {
     sa.Boolean: "n % 2 = 0",
-    sa.Integer: "n",
-    sa.Numeric: "n % 10",
+    sa.Integer: "1 + n",
+    sa.Numeric: "1 + n % 9",
     sa.Text: "'text ' || n",
     sa.LargeBinary: "sha256(n::text::bytea)",
     JSONB: "'{}'",
