@@ -55,6 +55,7 @@ SIZES: Mapping[str, RunSize] = {
     "rounds of edits": RunSize(50, 10),
     "lines that are imported and written": RunSize.with_a_tenth(2_000),
     "orders of Northwind": RunSize(830, 40),
+    "lines of an import that is killed": RunSize(200_000, 4_000),
     "concurrent moves": RunSize(2_000, 60),
 }
 
