@@ -88,6 +88,7 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
         "key": PersonalData.NOT_PERSONAL,
         "fingerprint": PersonalData.NOT_PERSONAL,
         "answer": PersonalData.COPY,
+        "cipher": PersonalData.NOT_PERSONAL,
         "stored_at": PersonalData.TECHNICAL,
     },
     "key_limits": dict.fromkeys(("cost_capacity", "cost_refill"), PersonalData.NOT_PERSONAL),
