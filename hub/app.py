@@ -38,6 +38,8 @@ from hub.engine.request import GraphQLRequest
 from hub.engine.roles.checks import RoleChecker
 from hub.engine.shared_buckets import SharedBuckets
 from hub.errors import HubError, Unauthenticated, Unavailable
+from hub.jobs.context import JobServices
+from hub.jobs.runner import running_jobs
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
 from hub.observability import DiskFull, HubReady, HubStopping, Log, emit
@@ -288,6 +290,9 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                     webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor)
                     if settings.webhooks
                     else nullcontext(),
+                    running_jobs(dsn, JobServices(settings, engine, cursors, documents, clock.time_source))
+                    if settings.jobs
+                    else nullcontext(),
                 ):
                     yield create_app(
                         settings,
@@ -307,13 +312,17 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
 
 @asynccontextmanager
 async def webhook_worker_lifespan(settings: Settings, dsn: str, clock: UtcClock = utc_now) -> AsyncIterator[None]:
-    """Runs the webhook worker without a server; it also sequences changes if no other process does."""
+    """Runs webhooks and jobs without a server; it also sequences changes if no other process does."""
     pool = await Pool.open(dsn, settings)
     try:
+        documents, time_source = TrustedDocuments(), (await open_clock(settings, pool)).time_source
+        async with pool.connection() as connection:
+            await documents.refresh(connection)
         engine, cursors, encryptor = await build_graphql_engine(settings, pool, pool)
         async with (
             Sequencer(dsn, settings).running(),
             webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor, clock),
+            running_jobs(dsn, JobServices(settings, engine, cursors, documents, time_source)),
         ):
             yield
     finally:
@@ -321,7 +330,7 @@ async def webhook_worker_lifespan(settings: Settings, dsn: str, clock: UtcClock 
 
 
 def run_worker_process(settings: Settings, dsn: str) -> None:
-    """Runs a webhook worker process until a signal."""
+    """Runs a process that sends webhooks and runs jobs, until a signal."""
     uvloop.run(_run_worker_process(settings, dsn))
 
 
@@ -331,7 +340,7 @@ async def _run_worker_process(settings: Settings, dsn: str) -> None:
         asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
     async with webhook_worker_lifespan(settings, dsn):
         freeze_gc()
-        emit(HubReady("it sends webhooks"))
+        emit(HubReady("it sends webhooks and runs jobs"))
         await stopping.wait()
         emit(HubStopping("a signal"))
 

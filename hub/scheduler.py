@@ -14,6 +14,7 @@ from hub.db.audit_buffer import FLUSH_INTERVAL, AuditBuffer
 from hub.db.pool import Pool
 from hub.domain.access import key_upkeep, token_sessions
 from hub.domain.access.trusted_documents import TrustedDocuments
+from hub.domain.jobs import queue as job_queue
 from hub.domain.webhooks import retention
 from hub.model import idempotency, timer_runs
 from hub.observability import InternalFailure, emit
@@ -74,6 +75,7 @@ def periodic_tasks(
         PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
+        PeriodicTask("purge jobs", 600.0, partial(_purge_jobs, pool, settings)),
         PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool)),
         PeriodicTask("flush metrics", 1.0, flush_metrics),
         *([PeriodicTask("read the test clock", 0.5, partial(_read, time_source))] if time_source.is_test else ()),
@@ -114,6 +116,11 @@ async def _revoke_keys_of_leavers(pool: Pool, time_source: TimeSource) -> bool:
 async def _purge_timer_failures(pool: Pool) -> bool:
     async with pool.transaction() as tx:
         return await timer_runs.purge_failures(tx, PURGE_BATCH)
+
+
+async def _purge_jobs(pool: Pool, settings: Settings) -> bool:
+    async with pool.transaction() as tx:
+        return await job_queue.purge(tx, datetime.now(UTC) - timedelta(days=settings.job_retention), PURGE_BATCH)
 
 
 async def _read(time_source: TimeSource) -> bool:

@@ -184,6 +184,21 @@ class Settings(BaseSettings):
     webhook_retention: int = Field(
         14, ge=1, le=3650, description="Days for which finished deliveries and their attempts are stored."
     )
+    jobs: bool = Field(
+        True, description="Run imports and exports in serving processes; turn it off if `hub worker` does."
+    )
+    job_concurrency: int = Field(
+        2,
+        ge=1,
+        le=32,
+        description="Jobs that one process runs at the same time; each has a database connection of its own.",
+    )
+    job_statement_timeout: float = Field(
+        120.0, gt=0, description="Timeout of one database statement of a job, in seconds."
+    )
+    job_retention: int = Field(
+        30, ge=1, le=3650, description="Days for which finished jobs, their files and rejected lines are stored."
+    )
     clock: Literal["real", "test"] = Field(
         "real",
         description="`test`: time stands still until `hub clock advance` or `testClockAdvance` moves it on, for tests and "

@@ -42,6 +42,7 @@ MODULES = (
     "work.verifications",
     "work.claims",
     "work.disclosures",
+    "jobs.jobs",
 )
 
 

@@ -91,6 +91,11 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
         "cipher": PersonalData.NOT_PERSONAL,
         "stored_at": PersonalData.TECHNICAL,
     },
+    "job_queue": {
+        "arguments": PersonalData.COPY,
+        "cursor": PersonalData.COPY,
+        **dict.fromkeys(("queued_at", "due_at", "leased_until"), PersonalData.NOT_PERSONAL),
+    },
     "key_limits": dict.fromkeys(("cost_capacity", "cost_refill"), PersonalData.NOT_PERSONAL),
     "login_links": {"hash": PersonalData.NOT_PERSONAL, "expires_at": PersonalData.TECHNICAL},
     "secrets": {"name": PersonalData.NOT_PERSONAL, "value": PersonalData.NOT_PERSONAL},

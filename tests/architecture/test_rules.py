@@ -32,7 +32,10 @@ FOUNDATION = (
 )
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
-COMMANDS = ("hub.installation", *(f"hub.{name}_command_line" for name in ("audit", "client", "clock", "key", "role")))
+COMMANDS = (
+    "hub.installation",
+    *(f"hub.{name}_command_line" for name in ("audit", "client", "clock", "job", "key", "role")),
+)
 TOP = (
     *COMMANDS,
     "hub.__main__",
@@ -48,11 +51,14 @@ TOP = (
     "hub.terminal",
 )
 ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(TOP, (*TOP, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres", "hub.runtime_login")),
+    **dict.fromkeys(
+        TOP, (*TOP, "hub.web", "hub.jobs", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres", "hub.runtime_login")
+    ),
     "hub.web": (*PUBLISHING, *DECLARED),
     "hub.webhooks": ("hub.subscriptions", "hub.changefeed", *DECLARED),
     "hub.subscriptions": ("hub.changefeed", *DECLARED),
     "hub.changefeed": DECLARED,
+    "hub.jobs": ("hub.changefeed", *DECLARED),
     "hub.graph": ("hub.schema", "hub.domain", "hub.engine", "hub.model"),
     "hub.domain": ("hub.schema", "hub.model", "hub.db", *FOUNDATION),
     "hub.schema": ("hub.model",),
@@ -79,7 +85,18 @@ IMPORT_EXCEPTIONS = {
 }
 
 # Bounded contexts, in schema and in domain: each may import those before it.
-CONTEXTS = ("organisation", "customers", "scoring", "sales", "access", "engagement", "webhooks", "privacy", "work")
+CONTEXTS = (
+    "organisation",
+    "customers",
+    "scoring",
+    "sales",
+    "access",
+    "engagement",
+    "webhooks",
+    "privacy",
+    "work",
+    "jobs",
+)
 # All of the model that a declaration knows: no rule and no writer.
 VOCABULARY = (
     "hub.model",
@@ -107,7 +124,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "joserfc": ("hub.web",),
     "alembic": ("hub.db", "hub.migrations"),
     "sqlalchemy": ("hub.app", "hub.domain", "hub.engine", "hub.model", "hub.db", "hub.demo", "hub.migrations"),
-    "asyncpg": ("hub.db", "hub.model", "hub.domain", "hub.demo", "hub.doctor", "hub.postgres"),
+    "asyncpg": ("hub.db", "hub.model", "hub.domain", "hub.jobs", "hub.demo", "hub.doctor", "hub.postgres"),
     **dict.fromkeys(("psycopg", "psycopg2", "pg8000", "databases", "sqlmodel"), ()),
 }
 LOADED_BY_NAME = {
