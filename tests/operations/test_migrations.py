@@ -31,7 +31,8 @@ insert into webhook_queue (delivery_id, webhook_id, lane, row_id, position, due_
     values ('{DELIVERY}', '{WEBHOOK}', '{CUSTOMER}', '{CUSTOMER}', 5, '{NOW:%Y-%m-%dT%H:%M:%SZ}', 'body');
 """
 OLD_COLUMNS = """
-select kept_at, told, lane from (select distinct kept_at from kept_answers) as a, webhook_progress as p join webhook_queue as q on q.webhook_id = p.webhook_id
+select kept_at, told, lane from (select distinct kept_at from kept_answers) as a, webhook_progress as p
+    join webhook_queue as q on q.webhook_id = p.webhook_id
 """
 
 
