@@ -219,10 +219,8 @@ class HistoryRules:
             return self.viewer.staff_id == UUID(str(image["staff_id"])) or bool(self.viewer.reads_people and in_reach)
         if self.viewer.administers:
             return True
-        if scope == "key_owned":
-            return bool(image["owner"] == self.viewer.key_public_id)
-        if scope == "key_or_person":
-            is_of_person = image["staff_id"] is not None and self.viewer.staff_id == UUID(str(image["staff_id"]))
+        if scope in ("key_owned", "key_or_person"):
+            is_of_person = scope != "key_owned" and str(self.viewer.staff_id) == str(image["staff_id"] or "nobody")
             return is_of_person or bool(image["owner"] == self.viewer.key_public_id)
         own_roles = [role for role in self.world.data.rows["AccessRole"] if role["name"] in self.viewer.role_names]
         if scope == "role_itself":

@@ -53,6 +53,7 @@ ENGINE_USERS = (
     "hub.app",
     "hub.client_command_line",
     "hub.clock_command_line",
+    "hub.job_command_line",
     "hub.jobs",
     "hub.report_runner",
     "hub.work_sample",

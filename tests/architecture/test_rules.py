@@ -20,6 +20,7 @@ PRINTED = "migrations/versions/"  # by alembic, as long as it takes
 # Each package, and the packages below that it may import. Its own files it always may.
 FOUNDATION = (
     "hub.settings",
+    "hub.setting_types",
     "hub.token_issuers",
     "hub.errors",
     "hub.time_source",
@@ -67,7 +68,8 @@ ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     "hub.db": FOUNDATION,
     "hub.demo": ("hub.domain", "hub.schema", "hub.model", "hub.db", *FOUNDATION),
     "hub.postgres": ("hub.settings", "hub.errors", "hub.runtime_login"),
-    "hub.settings": ("hub.errors", "hub.token_issuers"),
+    "hub.settings": ("hub.errors", "hub.setting_types", "hub.token_issuers"),
+    "hub.setting_types": (),
     "hub.token_issuers": (),
     "hub.viewer": ("hub.client_limits", "hub.errors", "hub.rights"),
     "hub.rights": ("hub.client_limits",),
