@@ -17,7 +17,7 @@ from hub.engine.document.documents import Document, DocumentStore, InvalidDocume
 from hub.engine.document.variables import coerce_variables
 from hub.engine.document_stores import document_limits, document_store
 from hub.engine.execution.compiled_operation import PlanCache
-from hub.engine.execution.exports import ExportSource, compile_export
+from hub.engine.execution.exports import ExportSource, compile_export, query_error
 from hub.engine.execution.introspection import Introspection
 from hub.engine.execution.mutation_plans import MutationCompiler
 from hub.engine.execution.mutations import MutationExecutor
@@ -228,22 +228,24 @@ class Engine:
         """The source of an export's rows, with the viewer's rights as they are now; raises BadInput or HubError."""
         try:
             operation = await self._operation(request, viewer, viewer.flow)
+            if operation.operation_type != "query":
+                message = f"an export is a query, not a {operation.operation_type}; send a query of one list."
+                raise BadInput(message, code="EXPORT_INVALID")
+            variables = self._coerce_variables(operation, request, viewer)
+            operation.cost(variables)
+            export_plan = plan_export(self._planner(operation, variables, viewer.rights), operation.node.selection_set)
+            compiled = compile_export(export_plan, viewer.rights)
+            statement = compiled.statement
+            assert statement is not None
+            now = request.now or await self._time_source.read()
+            context = ExecutionContext(variables, now, viewer, self._secret)
+            audit = audit_read(operation, (export_plan.plan,), statement)
+            return ExportSource(compiled, context, statement.bind(context), audit)
         except InvalidDocument as invalid:
             first = formatted_errors(invalid, viewer)[0]
-            code = first["extensions"]["code"]
-            raise BadInput(f"query: {first['message']}", code=code, argument="query") from None
-        if operation.operation_type != "query":
-            message = f"query: an export is a query, not a {operation.operation_type}; send a query of one list."
-            raise BadInput(message, code="EXPORT_INVALID", argument="query")
-        variables = self._coerce_variables(operation, request, viewer)
-        operation.cost(variables)
-        planner = self._planner(operation, variables, viewer.rights)
-        compiled = compile_export(plan_export(planner, operation.node.selection_set), viewer.rights)
-        context = ExecutionContext(variables, request.now or await self._time_source.read(), viewer, self._secret)
-        statement = compiled.statement
-        assert statement is not None
-        audit = audit_read(operation, (compiled.export_plan.plan,), statement)
-        return ExportSource(compiled, context, statement.bind(context), audit)
+            raise query_error(first["message"], first["extensions"]["code"]) from None
+        except BadInput as error:
+            raise query_error(error.message, error.code, error.extensions) from None
 
     async def subscription_source(
         self, request: GraphQLRequest, viewer: Viewer, *, by_hub: bool = False, charged: bool = True

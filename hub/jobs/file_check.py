@@ -12,7 +12,7 @@ import orjson
 import zstandard
 
 from hub.errors import BadInput
-from hub.jobs.file_formats import FOOTER_KEY, PARQUET_KEY, pyarrow
+from hub.jobs.file_formats import FOOTER_KEY, PARQUET_KEY, arrow, parquet
 
 CHUNK = 1_048_576
 CSV_FOOTER_PATTERN = re.compile(rb"# rows=(\d+) sha256=([0-9a-f]{64})\r\n")
@@ -114,14 +114,14 @@ def _json_footer(path: Path, line: bytes) -> tuple[int, str]:
 
 
 def _check_parquet(path: Path, stream: BinaryIO) -> CheckedFile:
-    if pyarrow is None:
+    if arrow is None:
         message = f"{path}: a Parquet file needs the extra `hub[parquet]`; install it to check the file."
         raise BadInput(message, code="EXPORT_FORMAT_UNAVAILABLE", argument="check")
     try:
-        metadata = pyarrow.parquet.read_metadata(path)
+        metadata = parquet.read_metadata(path)
         footer = orjson.loads(metadata.metadata[PARQUET_KEY])
         rows, remaining, expected = int(footer["rows"]), int(footer["bytes"]), str(footer["sha256"])
-    except (pyarrow.ArrowException, OSError, ValueError, KeyError, TypeError):
+    except (arrow.ArrowException, OSError, ValueError, KeyError, TypeError):
         _incomplete(path, "its metadata are missing")
     if path.stat().st_size != remaining + metadata.serialized_size + PARQUET_END:
         _incomplete(path, "something precedes or follows its metadata")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from importlib import import_module
 from typing import Any, BinaryIO, Protocol, cast
 
 import orjson
@@ -19,28 +20,22 @@ from hub.errors import BadInput
 from hub.model import exact_json
 from hub.schema.jobs.exports import ExportCompression, ExportFormat
 
+arrow: Any
+parquet: Any
 try:
-    import pyarrow
-    import pyarrow.parquet
+    arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
 except ImportError:  # the extra is not installed
-    pyarrow = None
+    arrow = parquet = None
 
 FOOTER_KEY = "$export"  # no GraphQL response key begins with a dollar
 CSV_FOOTER = b"# rows=%d sha256=%s\r\n"
 PARQUET_KEY = b"hub.export"
-SUFFIXES = {ExportFormat.JSONL: ".jsonl", ExportFormat.CSV: ".csv", ExportFormat.PARQUET: ".parquet"}
-COMPRESSED_SUFFIXES = {ExportCompression.NONE: "", ExportCompression.GZIP: ".gz", ExportCompression.ZSTD: ".zst"}
 ROW_GROUP_BYTES = 16 * 1024 * 1024  # of JSON; a row group is in memory while it is filled
 ROW_GROUP_ROWS = 50_000
 DECIMAL_DIGITS, DECIMAL_SCALE = 38, 10
 NEEDS_QUOTES = re.compile(r'^$|[",\r\n]|^[ #]|[ ]$')
 # A spreadsheet runs a cell that begins so. A sign before digits alone is a number or a telephone number.
 FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d ().,/-]*\Z)")
-
-
-def file_suffix(format: ExportFormat, compression: ExportCompression) -> str:
-    """What the name of a file ends with."""
-    return SUFFIXES[format] + ("" if format is ExportFormat.PARQUET else COMPRESSED_SUFFIXES[compression])
 
 
 class RowFile(Protocol):
@@ -91,6 +86,13 @@ class HashingStream:
 
     def close(self) -> None:
         """Leaves the stream open; its owner closes it."""
+
+
+def require_format(format: ExportFormat) -> None:
+    """Raises BadInput EXPORT_FORMAT_UNAVAILABLE for Parquet without its extra."""
+    if format is ExportFormat.PARQUET and arrow is None:
+        message = "format: Parquet needs the extra `hub[parquet]`; install it, or take CSV or JSONL."
+        raise BadInput(message, code="EXPORT_FORMAT_UNAVAILABLE", argument="format")
 
 
 def open_row_file(
@@ -189,7 +191,7 @@ def _quoted(text: str) -> str:
 def _end(stream: BinaryIO) -> None:
     """Ends a compressed stream, whose own stream stays open."""
     if isinstance(stream, gzip.GzipFile | zstandard.ZstdCompressionWriter):
-        stream.close()
+        cast(Any, stream).close()
     else:
         stream.flush()
 
@@ -198,14 +200,12 @@ class ParquetFile:
     """The columns of CSV with types; the footer is in the metadata of the file."""
 
     def __init__(self, stream: BinaryIO, columns: Sequence[ExportColumn], compression: ExportCompression) -> None:
-        if pyarrow is None:
-            message = "format: Parquet needs the extra `hub[parquet]`; install it, or take CSV or JSONL."
-            raise BadInput(message, code="EXPORT_FORMAT_UNAVAILABLE", argument="format")
+        require_format(ExportFormat.PARQUET)
         self._columns = columns
         self._hashing = HashingStream(stream)
-        self._schema = pyarrow.schema([(column.name, _arrow_type(column.type)) for column in columns])
-        self._writer = pyarrow.parquet.ParquetWriter(
-            pyarrow.PythonFile(self._hashing, mode="w"),
+        self._schema = arrow.schema([(column.name, _arrow_type(column.type)) for column in columns])
+        self._writer = parquet.ParquetWriter(
+            arrow.PythonFile(self._hashing, mode="w"),
             self._schema,
             compression=compression.value.lower(),
             write_page_checksum=True,
@@ -225,10 +225,10 @@ class ParquetFile:
     def _write_row_group(self) -> None:
         parsed = [exact_json.loads_rows(row) for row in self._pending]
         arrays = [
-            pyarrow.array([_arrow_value(value_at(row, column.path), column.type) for row in parsed], field.type)
+            arrow.array([_arrow_value(value_at(row, column.path), column.type) for row in parsed], field.type)
             for column, field in zip(self._columns, self._schema, strict=True)
         ]
-        self._writer.write_table(pyarrow.Table.from_arrays(arrays, schema=self._schema))
+        self._writer.write_table(arrow.Table.from_arrays(arrays, schema=self._schema))
         self._pending, self._pending_bytes = [], 0
 
     def finish(self) -> None:
@@ -243,14 +243,14 @@ class ParquetFile:
 
 def _arrow_type(type_: str) -> Any:
     types: Mapping[str, Any] = {
-        "Int": pyarrow.int64(),
-        "Float": pyarrow.float64(),
-        "Boolean": pyarrow.bool_(),
-        "DateTime": pyarrow.timestamp("us", tz="UTC"),
-        "Date": pyarrow.date32(),
-        "Decimal": pyarrow.decimal128(DECIMAL_DIGITS, DECIMAL_SCALE),
+        "Int": arrow.int64(),
+        "Float": arrow.float64(),
+        "Boolean": arrow.bool_(),
+        "DateTime": arrow.timestamp("us", tz="UTC"),
+        "Date": arrow.date32(),
+        "Decimal": arrow.decimal128(DECIMAL_DIGITS, DECIMAL_SCALE),
     }
-    return types.get(type_, pyarrow.string())
+    return types.get(type_, arrow.string())
 
 
 def _arrow_value(value: Any, type_: str) -> Any:

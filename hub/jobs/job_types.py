@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from hub.jobs.context import JobContext
+from hub.jobs.export_job import run_export
 from hub.schema.jobs.jobs import JobType
 
 
@@ -17,4 +18,6 @@ class JobDefinition:
     preemptible: bool = True
 
 
-JOB_DEFINITIONS: Mapping[JobType, JobDefinition] = {}
+JOB_DEFINITIONS: Mapping[JobType, JobDefinition] = {
+    JobType.EXPORT: JobDefinition(run_export, preemptible=False),
+}

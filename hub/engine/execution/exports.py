@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -13,7 +14,7 @@ from hub.engine.execution.read_audit import ReadAudit
 from hub.engine.plan.exports import ExportColumn, ExportPlan
 from hub.engine.plan.parameters import ExecutionContext
 from hub.engine.sql.compiler import compile_rows
-from hub.errors import HubError
+from hub.errors import BadInput, HubError
 from hub.model import exact_json
 from hub.rights import Rights
 
@@ -89,11 +90,14 @@ class ExportSource:
         return [exact_json.dumps_rows(row) for row in rows]
 
 
-def _first_error(errors: Sequence[HubError]) -> HubError:
-    error = errors[0]
-    place = ".".join(str(part) for part in error.path or ())
-    error.message = f"query: {place}: {error.message}"
-    return error
+def _first_error(errors: Sequence[HubError]) -> BadInput:
+    place = ".".join(str(part) for part in errors[0].path or ())
+    return query_error(f"{place}: {errors[0].message}", errors[0].code)
+
+
+def query_error(message: str, code: str, extensions: Mapping[str, object] = MappingProxyType({})) -> BadInput:
+    """The error of an export whose query is at fault: its place in the query is no place in the caller's document."""
+    return BadInput(f"query: {message}", code=code, argument="query", extensions=extensions)
 
 
 def value_at(row: Mapping[str, Any], path: Sequence[str]) -> Any:

@@ -6,7 +6,6 @@ from typing import Any, NoReturn, cast
 
 from graphql import (
     FieldNode,
-    GraphQLAbstractType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
@@ -62,7 +61,7 @@ def plan_export(planner: OperationPlanner, selection_set: Any) -> ExportPlan:
     with collector.field_context(key, nodes[0]):
         if root is None or root.category != "list":
             _refuse(f"{name} is no list of rows; select a list such as `customers`.")
-        for argument in nodes[0].arguments:
+        for argument in nodes[0].arguments or ():
             if argument.name.value in PAGE_ARGUMENTS:
                 _refuse(f"{argument.name.value}: an export has no pages; leave it out.")
         connection = get_named_type(_query_type(collector).fields[name].type)
@@ -94,7 +93,7 @@ def _columns(
 ) -> Iterator[ExportColumn]:
     """The columns of a selection; those of a union or an interface are the columns of all its types."""
     if is_abstract_type(type_):
-        for concrete in collector.schema.core.get_possible_types(cast(GraphQLAbstractType, type_)):
+        for concrete in collector.schema.core.get_possible_types(type_):
             yield from _columns(collector, selection_sets, concrete, path)
         return
     for key, nodes in collector.fields(selection_sets, type_.name).items():
@@ -124,7 +123,7 @@ def _merge(columns: Iterator[ExportColumn]) -> tuple[ExportColumn, ...]:
 
 
 def _refuse(fault: str) -> NoReturn:
-    raise BadInput(f"query: {fault}", code="EXPORT_INVALID", argument="query")
+    raise BadInput(fault, code="EXPORT_INVALID")
 
 
 def column_names(columns: Sequence[ExportColumn]) -> list[str]:
