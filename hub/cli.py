@@ -27,6 +27,7 @@ from hub import (
     clock_command_line,
     doctor,
     errors,
+    export_command_line,
     graph,
     installation,
     job_command_line,
@@ -62,6 +63,7 @@ app.add_typer(clock_command_line.commands, name="clock")
 app.add_typer(role_command_line.commands, name="role")
 app.add_typer(job_command_line.commands, name="jobs")
 app.add_typer(client_command_line.documents, name="documents")
+app.command(name="export")(export_command_line.export)
 key_commands.command(name="limit")(client_command_line.limit_key)
 
 

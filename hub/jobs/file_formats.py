@@ -102,15 +102,16 @@ def open_row_file(
     compression: ExportCompression,
     *,
     raw: bool,
+    footer: bool = True,
 ) -> RowFile:
     """Begins a file in the stream; raises BadInput EXPORT_FORMAT_UNAVAILABLE for Parquet without its extra.
 
-    `raw` leaves texts in CSV as they are that a spreadsheet would run as formulas."""
+    `raw` leaves texts in CSV as they are that a spreadsheet would run as formulas. `footer` concerns JSON Lines."""
     if format is ExportFormat.PARQUET:
         return ParquetFile(stream, columns, compression)
     if format is ExportFormat.CSV:
         return CsvFile(_compressed(stream, compression), columns, raw=raw)
-    return JsonLinesFile(_compressed(stream, compression))
+    return JsonLinesFile(_compressed(stream, compression), footer=footer)
 
 
 def _compressed(stream: BinaryIO, compression: ExportCompression) -> BinaryIO:
@@ -125,9 +126,10 @@ def _compressed(stream: BinaryIO, compression: ExportCompression) -> BinaryIO:
 class JsonLinesFile:
     """A line for each row, as the query's response has it."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, *, footer: bool) -> None:
         self._stream = stream
         self._hashing = HashingStream(stream)
+        self._footer = footer
         self.rows = 0
 
     def write(self, rows: Sequence[bytes]) -> None:
@@ -138,7 +140,8 @@ class JsonLinesFile:
     def finish(self) -> None:
         """Writes the footer: a last line that is no row."""
         footer = {FOOTER_KEY: {"rows": self.rows, "sha256": self._hashing.hexdigest()}}
-        self._stream.write(orjson.dumps(footer) + b"\n")
+        if self._footer:
+            self._stream.write(orjson.dumps(footer) + b"\n")
         _end(self._stream)
 
 

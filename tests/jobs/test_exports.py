@@ -33,7 +33,7 @@ CUSTOMERS = f"{{ customers(orderBy: [{{field: NAME}}]) {{ {NODES} }} }}"
 PAGE = f"""query ($after: Cursor) {{
     customers(orderBy: [{{field: NAME}}], first: 100, after: $after) {{ {NODES} pageInfo {{ endCursor hasNextPage }} }}
 }}"""
-ORDERS = """query ($min: Decimal) { orders(filter: {net: {gte: $min}}, orderBy: [{field: NUMBER}]) { nodes {
+ORDERS = """query ($min: Decimal) { orders(filter: {net: {gte: $min}}, orderBy: [{field: PLACED_AT}]) { nodes {
     number net { amount currency } placedAt status customer { name }
 } } }"""
 
