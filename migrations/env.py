@@ -92,6 +92,14 @@ def with_followers(_: object, __: object, changes: ops.UpgradeOps) -> list[ops.M
     return [changes]
 
 
+@directive_rewriter.rewrites(ops.DropTableOp)
+def without_followers(_: object, __: object, table: ops.DropTableOp) -> list[ops.MigrateOperation]:
+    """Takes the triggers away that keep rows of a dropped table right."""
+    if table.table_name not in {pair.follower.name for pair in followers(schema.entities())}:
+        return [table]
+    return [ops.ExecuteSQLOp(f"select hub_unfollow_subjects('{table.table_name}')"), table]
+
+
 @directive_rewriter.rewrites(ops.ModifyTableOps)
 def with_recreated_triggers(_: object, __: object, changes: ops.ModifyTableOps) -> list[ops.MigrateOperation]:
     """When columns are added or dropped, the triggers that compare them are created again."""

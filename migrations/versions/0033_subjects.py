@@ -78,12 +78,32 @@ end
 $$
 """
 
+# Takes those triggers away; migrations that drop a table of rows about others call it first.
+UNFOLLOW = """
+create function hub_unfollow_subjects(follower regclass) returns void
+language plpgsql as $$
+declare
+    name text := (select relname from pg_class where oid = follower);
+    entry record;
+begin
+    for entry in
+        select tgname, tgrelid::regclass as subject from pg_trigger
+        where tgname in ('delete_' || name, 'move_' || name)
+            and tgfoid in ('hub_delete_followers'::regproc, 'hub_move_followers'::regproc)
+    loop
+        execute format('drop trigger %I on %s', entry.tgname, entry.subject);
+    end loop;
+end
+$$
+"""
+
 
 def upgrade() -> None:
     op.execute("set local lock_timeout = '5s'")
     op.execute(DELETE)
     op.execute(UPDATE)
     op.execute(FOLLOW)
+    op.execute(UNFOLLOW)
     op.create_table(
         "moves",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False, comment="Unique and permanent."),
@@ -208,6 +228,7 @@ def downgrade() -> None:
         "ix_moves_customer_id_moved_at_id", table_name="moves", postgresql_where=sa.text("customer_id IS NOT NULL")
     )
     op.drop_table("moves")
+    op.execute("drop function hub_unfollow_subjects(regclass)")
     op.execute("drop function hub_follow_subject(regclass, regclass)")
     op.execute("drop function hub_move_followers()")
     op.execute("drop function hub_delete_followers()")

@@ -567,11 +567,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("select hub_unfollow_subjects('clocks')")
+    op.execute("select hub_unfollow_subjects('notifications')")
     op.execute("drop function hub_clock_seconds")
-    for follower in ("clocks", "notifications"):
-        op.execute(f"drop trigger delete_{follower} on customers")
-        op.execute(f"drop trigger delete_{follower} on orders")
-    op.execute("drop trigger move_clocks on orders")
     op.drop_constraint(op.f("fk_notifications_clock_id"), "notifications", type_="foreignkey")
     op.drop_index(
         "ix_notifications_clock_id_notified_at_id",

@@ -642,6 +642,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("select hub_unfollow_subjects('work_items')")
     op.drop_index("ix_work_steps_working_unit_id_opened_at_id", table_name="work_steps")
     op.drop_index(
         "ix_work_steps_unit_id_opened_at_id", table_name="work_steps", postgresql_where=sa.text("unit_id IS NOT NULL")

@@ -572,6 +572,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("select hub_unfollow_subjects('verifications')")
     op.drop_index("ix_disclosures_updated_at_id", table_name="disclosures")
     op.drop_index("ix_disclosures_unit_id_declared_at_id", table_name="disclosures")
     op.drop_index("ix_disclosures_staff_id_declared_at_id", table_name="disclosures")

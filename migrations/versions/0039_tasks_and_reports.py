@@ -659,6 +659,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("select hub_unfollow_subjects('milestones')")
+    op.execute("select hub_unfollow_subjects('tasks')")
     op.execute("drop trigger issued on report_issues")
     op.execute("drop function hub_issued_report()")
     for table in ("customers", "staff"):

@@ -324,5 +324,5 @@ def test_the_limits_are_those_of_the_settings() -> None:
         "body_limit": 262_144,
         "header_timeout": 5.0,
         "request_timeout": 15.0,
-        "keep_alive_timeout": 5,
+        "keep_alive_timeout": 75,
     }

@@ -44,9 +44,11 @@ class GeneratedLiveQuery:
 
 
 def generate_live_queries(graph: Schema, data: Dataset, now: datetime, seed: str) -> Iterator[GeneratedLiveQuery]:
-    """Yields random lists forever."""
+    """Yields random lists of types that have rows, forever."""
     roots = [
-        (name, root.entity) for name, root in graph.roots.items() if root.category == "list" and root.entity is not None
+        (name, root.entity)
+        for name, root in graph.roots.items()
+        if root.category == "list" and root.entity is not None and data.rows[root.entity.name]
     ]
     assert graph.core.query_type is not None
     for number in count():
@@ -97,7 +99,7 @@ class LiveListSubscriber(ReconnectingSubscriber):
 
 
 class RandomWriter:
-    """Copies rows and values at random, and deletes rows, as far as constraints allow."""
+    """Copies rows and values of the tables that have rows at random, and deletes rows, as far as constraints allow."""
 
     def __init__(self, connection: Connection, catalog: Catalog, seed: str) -> None:
         self._connection = connection
@@ -105,14 +107,18 @@ class RandomWriter:
         # Random keys and roles would lock the subscribers out; nobody edits what was audited.
         scopes = {"administered", "role_itself", "role_owned"}
         entities = (row for row in catalog.entities.values() if row.declaration.scope.name not in scopes)
-        self._tables = sorted({row.table.name for row in entities})
+        self._candidates = sorted({row.table.name for row in entities})
+        self._tables: list[str] = []
         self._columns: dict[str, list[str]] = {}
 
     async def write_once(self) -> bool:
         """Runs one statement; returns whether it succeeded and changed a row."""
+        if not self._tables:
+            has_rows = "select exists (select from {0})".format
+            self._tables = [table for table in self._candidates if await self._connection.fetchval(has_rows(table))]
         table = self._draw.choice(self._tables)
         if table not in self._columns:
-            self._columns[table] = [row["name"] for row in await self._connection.fetch(COLUMNS, table)]
+            self._columns[table] = ['"{name}"'.format(**row) for row in await self._connection.fetch(COLUMNS, table)]
         columns = self._columns[table]
         statement = self._draw.choices((UPDATE, COPY, DELETE), (6, 3, 1))[0]
         written = ", ".join(columns) if statement is COPY else self._draw.choice(columns)

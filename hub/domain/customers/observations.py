@@ -38,7 +38,7 @@ class Traits(NamedTuple):
     country: Annotated[str | None, "ISO 3166-1 alpha-2 code."] = None
     language: Annotated[str | None, "BCP 47 tag: `de`, `zh-Hant`."] = None
     currency: Annotated[str | None, "ISO 4217 code."] = None
-    attributes: Annotated[dict[str, Any] | None, "Free attributes as a JSON object; null leaves a key out."] = None
+    attributes: Annotated[Any | None, "Free attributes as a JSON object; null leaves a key out."] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,6 +193,8 @@ def _input_type_of(
         return nested.name, nested.read, nested
     if bare_type is dict or typing.get_origin(bare_type) in (dict, Mapping):
         return "Json", _as_json_object, None
+    if bare_type is Any:
+        return "Json", _as_json, None
     if isinstance(bare_type, type) and issubclass(bare_type, Enum):
         signatures.enums[bare_type.__name__] = bare_type
         enum_class = bare_type
