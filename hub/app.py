@@ -233,6 +233,7 @@ async def build_graphql_engine(
             "url_policy": EgressPolicy(settings.webhook_allow),
             "webhook_limit": settings.webhook_limit,
             "backdating": timedelta(hours=settings.customer_backdating),
+            "change_retention": timedelta(days=settings.change_retention),
             "clock": clock,
             "code_blocks": CodeBlocks(changefeed_pool),
             "report_runner": ReportRunner(engine, documents),

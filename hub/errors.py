@@ -80,6 +80,12 @@ CODES: dict[str, str] = {
     "LOCKED": "The row is locked until a moment; until then only an administrator changes it, with a reason.",
     "MOVE_INVALID": "The row cannot move to this state now; the error's `allowedMoves` lists the possible ones.",
     "STATUS_MOVE_INVALID": "The row cannot move to this status now; `allowedMoves` lists the possible ones.",
+    # imports
+    "MAPPING_INVALID": "The mapping of the import is wrong; the message names the place and what can stand there.",
+    "FILE_UNREADABLE": "The file is not what it should be: its encoding, its compression, or a line of it.",
+    "FILE_LIMIT": "The file, its decompressed contents, a line or the number of columns is too large.",
+    "EDITED_SINCE": "The row was changed since, so that undoing an import leaves it as it is.",
+    "UNDO_IMPOSSIBLE": "The import cannot be undone: it wrote nothing, was undone already, or the change log has expired.",
     # roles
     "ROLE_INVALID": "A part of the role is wrong: an unknown type, field, mask or command, or a rule that grants nothing.",
     "ROLE_UNBOUNDED": "A list of the role's holders would read a large part of a table; `plans` says which.",

@@ -149,6 +149,10 @@ class Settings(BaseSettings):
     job_statement_timeout: float = Field(
         120.0, gt=0, description="Timeout of one database statement of a job, in seconds."
     )
+    import_limit: int = Field(
+        1_073_741_824, ge=1, description="Most bytes of a file that is imported, once it is decompressed."
+    )
+    upload_limit: int = Field(268_435_456, ge=1, description="Most bytes of a file that is sent to `POST /imports`.")
     job_retention: int = Field(
         30, ge=1, le=3650, description="Days for which finished jobs, their files and rejected lines are stored."
     )

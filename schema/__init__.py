@@ -43,6 +43,7 @@ MODULES = (
     "work.claims",
     "work.disclosures",
     "jobs.jobs",
+    "exchange.imports",
 )
 
 

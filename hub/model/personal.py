@@ -95,6 +95,12 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
         "cipher": PersonalData.NOT_PERSONAL,
         "stored_at": PersonalData.TECHNICAL,
     },
+    "import_chunks": {"content": PersonalData.COPY},
+    "import_files": {
+        "owner": PersonalData.TECHNICAL,
+        "name": PersonalData.FREE_TEXT,
+        "created_at": PersonalData.NOT_PERSONAL,
+    },
     "job_queue": {
         "arguments": PersonalData.COPY,
         "cursor": PersonalData.COPY,

@@ -98,6 +98,7 @@ CONTEXTS = (
     "privacy",
     "work",
     "jobs",
+    "exchange",
 )
 # All of the model that a declaration knows: no rule and no writer.
 VOCABULARY = (
