@@ -39,7 +39,7 @@ PoolOutcome = TypeVar("PoolOutcome")
 ReportCount = Callable[[int], None]
 
 
-class _FileKind(NamedTuple):
+class _FileType(NamedTuple):
     format: ExportFormat
     compression: ExportCompression
 
@@ -121,8 +121,8 @@ def export(
     if query is None:
         raise _usage("query: give a query of one list, such as '{ customers { nodes { id name } } }'.", "query")
     request = GraphQLRequest(_document(query), _variables(variables), operation, request_id="export")
-    kind = _file_kind(output)
-    rows = _run(settings, lambda pool, report: _export_rows(settings, pool, request, output, kind, raw, report))
+    file_type = _file_type(output)
+    rows = _run(settings, lambda pool, report: _export_rows(settings, pool, request, output, file_type, raw, report))
     if output != STDOUT:
         print_rows([{"file": output, "rows": rows}], json=json)
 
@@ -155,15 +155,15 @@ def _variables(text: str | None) -> dict[str, Any]:
     return variables
 
 
-def _file_kind(output: str) -> _FileKind:
+def _file_type(output: str) -> _FileType:
     """Format and compression by the name of a file; JSON Lines for the standard output."""
     if output == STDOUT:
-        return _FileKind(ExportFormat.JSONL, ExportCompression.NONE)
+        return _FileType(ExportFormat.JSONL, ExportCompression.NONE)
     for format in SUFFIXES:
         for compression in COMPRESSED_SUFFIXES:
             if output.lower().endswith(file_suffix(format, compression)):
                 # Parquet has one suffix, and compresses its own pages.
-                return _FileKind(format, ExportCompression.ZSTD if format is ExportFormat.PARQUET else compression)
+                return _FileType(format, ExportCompression.ZSTD if format is ExportFormat.PARQUET else compression)
     raise _usage(f"-o: {output} says no format; end it with .csv, .jsonl or .parquet.", "-o")
 
 
@@ -197,7 +197,7 @@ async def _export_rows(
     pool: Pool,
     request: GraphQLRequest,
     output: str,
-    kind: _FileKind,
+    file_type: _FileType,
     raw: bool,
     report: ReportCount,
 ) -> int:
@@ -205,7 +205,7 @@ async def _export_rows(
     source = await engine.export_source(request, ADMIN)
     await audit_export(pool, source, ADMIN, request)
     with _stream(output) as stream:
-        row_file = open_row_file(stream, source.columns, kind.format, kind.compression, raw=raw)
+        row_file = open_row_file(stream, source.columns, file_type.format, file_type.compression, raw=raw)
         async with pool.snapshot() as connection:
             async for rows in source.batches(connection):
                 row_file.write(rows)

@@ -69,7 +69,7 @@ def read_positions(folder: Path, files: str = "read_parquet") -> list[int]:
     """The positions of all changes in the files, as DuckDB reads them."""
     suffix = "parquet" if files == "read_parquet" else "jsonl.zst"
     query = f"select position from {files}('{folder}/day=*/*.{suffix}') order by position"
-    return [position for (position,) in duckdb.sql(query).fetchall()]
+    return [position for (position,) in duckdb.execute(query).fetchall()]
 
 
 def names(folder: Path) -> set[str]:
@@ -94,7 +94,7 @@ async def test_a_writer_that_is_killed_twice_leaves_each_change_once(exporter: C
     assert seen[0] < seen[1] < names(folder)
     assert read_positions(folder) == await exporter.positions()
     assert not list(folder.rglob("*.part"))
-    count = duckdb.sql(f"select count(*) from read_parquet('{folder}/**/*.parquet')").fetchone()
+    count = duckdb.execute(f"select count(*) from read_parquet('{folder}/**/*.parquet')").fetchone()
     assert count == (len(await exporter.positions()),)
 
     # The next run writes nothing, and what comes later once, whether or not it names the cursor of the last run.
@@ -114,7 +114,7 @@ async def test_json_lines_hold_the_images(exporter: ChangeExporter, tmp_path: Pa
     assert read_positions(folder, "read_json") == await exporter.positions()
     query = f"""select operation, entity, "after".name, actor from read_json('{folder}/day=*/*.zst')
         where "after".sku = 'IMAGE' and operation = 'CREATE'"""
-    ((operation, entity, name, actor),) = duckdb.sql(query).fetchall()
+    ((operation, entity, name, actor),) = duckdb.execute(query).fetchall()
     assert (operation, entity, name) == ("CREATE", "Product", "N")
     assert actor.startswith("key:")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from change_workload import wait_until
+import zstandard
+from change_workload import WAIT_TIMEOUT, wait_until
 from writer_client import HubClient, open_hub_client
 
 from hub.settings import Settings
@@ -33,19 +34,23 @@ class ExportHub:
         created = await self.client.query(CREATE, {"query": query, **arguments}, key=key)
         return str(created["exportCreate"]["job"]["id"])
 
-    async def finish(self, job: str, *, key: str | None = None) -> dict[str, Any]:
+    async def finish(self, job: str, *, key: str | None = None, seconds: float = WAIT_TIMEOUT) -> dict[str, Any]:
         """The job once it has ended."""
 
         async def ended() -> Any:
             state = (await self.client.query(READ, {"id": job}, key=key))["job"]
             return state if state["status"] in ("SUCCEEDED", "FAILED", "CANCELLED") else None
 
-        await wait_until(ended)
-        return dict(await ended())
+        return dict(await wait_until(ended, seconds))
 
     async def get(self, path: str, *, key: str | None = None, **headers: str) -> httpx2.Response:
         """The response of a download."""
         return await self.http.get(path, headers={"Authorization": f"Bearer {key or self.client.key}", **headers})
+
+    def unpack(self, file: Path, target: Path) -> None:
+        """Writes the content of a file that is compressed by Zstandard."""
+        with file.open("rb") as packed, target.open("wb") as plain:
+            zstandard.ZstdDecompressor().copy_stream(packed, plain)
 
     async def export(self, query: str, *, key: str | None = None, **arguments: Any) -> bytes:
         """The content of the file of an export."""

@@ -91,12 +91,12 @@ class ExportSource:
 
 
 def _first_error(errors: Sequence[HubError]) -> BadInput:
-    place = ".".join(str(part) for part in errors[0].path or ())
-    return query_error(f"{place}: {errors[0].message}", errors[0].code)
+    path = ".".join(str(part) for part in errors[0].path or ())
+    return query_error(f"{path}: {errors[0].message}", errors[0].code)
 
 
 def query_error(message: str, code: str, extensions: Mapping[str, object] = MappingProxyType({})) -> BadInput:
-    """The error of an export whose query is at fault: its place in the query is no place in the caller's document."""
+    """The error of an export whose query is at fault: its location in the query is none in the caller's document."""
     return BadInput(f"query: {message}", code=code, argument="query", extensions=extensions)
 
 
