@@ -14,7 +14,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from hub import doctor, launch
 from hub.app import build_graphql_engine
+from hub.changefeed.cursors import ChangeCursors
 from hub.db.pool import Pool
+from hub.domain.access import secrets
 from hub.domain.jobs.exports import COMPRESSED_SUFFIXES, SUFFIXES, file_suffix
 from hub.engine.request import GraphQLRequest
 from hub.errors import BadInput
@@ -226,7 +228,8 @@ def _stream(output: str) -> Iterator[BinaryIO]:
 async def _export_changes(
     settings: Settings, pool: Pool, folder: Path, after: str | None, format: ExportFormat | None, report: ReportCount
 ) -> dict[str, object]:
-    _, cursors, _ = await build_graphql_engine(settings, pool, pool, clock=await open_clock(settings, pool))
+    async with pool.owner_connection() as connection:
+        cursors = ChangeCursors(await secrets.cursor_secret(connection))
     format = format or (ExportFormat.JSONL if parquet is None else ExportFormat.PARQUET)
     if format is ExportFormat.CSV:
         raise _usage(

@@ -89,7 +89,8 @@ async def write_change_files(
     """Writes all changes that are not in the folder yet, up to the last one of this moment; `report` gets their number.
 
     The first run begins after the cursor, or at the oldest stored change. Raises BadInput where changes would be missing."""
-    target.folder.mkdir(parents=True, exist_ok=True)
+    with translated_errors(target.folder, "-o"):
+        target.folder.mkdir(parents=True, exist_ok=True)
     with translated_errors(target.folder, "-o"), _locked(target.folder):
         last = _last_file(target.folder)
         async with pool.connection() as connection:

@@ -24,13 +24,14 @@ from hub.engine.execution.exports import ExportSource
 from hub.engine.request import GraphQLRequest
 from hub.jobs.context import JobContext
 from hub.jobs.file_formats import RowFile, open_row_file, require_format
-from hub.jobs.partial_file import PARTIAL_SUFFIX, partial_file
+from hub.jobs.partial_file import PARTIAL_SUFFIX, partial_file, translated_errors
 from hub.model.exact_json import timestamp_text
 from hub.schema.jobs.exports import ExportCompression, ExportFormat
 from hub.settings import Settings
 from hub.time_source import TimeSource
 from hub.viewer import Viewer
 
+FOLDER_SETTING = "HUB_EXPORT_DIR"
 CHECKPOINT_SECONDS = 1.0
 ORPHAN_SECONDS = 3_600  # a file without a record is deleted when nobody can be about to record it
 PARTIAL_SECONDS = 86_400  # likewise one that was never whole: no export takes so long
@@ -86,9 +87,10 @@ async def run_export(context: JobContext) -> None:
     source = await context.services.engine.export_source(request, viewer)
     await audit_export(context.pool, source, viewer, request)
     folder = exports_folder(settings.data_dir, settings.export_dir)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with translated_errors(folder, FOLDER_SETTING):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / file_name(context.job_id, format, compression)
-    with partial_file(path, "HUB_EXPORT_DIR") as stream:
+    with partial_file(path, FOLDER_SETTING) as stream:
         row_file = open_row_file(stream, source.columns, format, compression, raw=arguments["raw"])
         await _write_rows(context, source, row_file)
         await asyncio.to_thread(row_file.finish)

@@ -63,11 +63,13 @@ def translated_errors(path: Path, argument: str) -> Iterator[None]:
     """Translates errors of the file system in the block into HubError."""
     try:
         yield
+    except (ConnectionError, TimeoutError):  # of the database, not of the file system
+        raise
     except OSError as error:
         if error.errno in FULL:
             message = f"{argument}: the disk of {path} is full, and nothing was written; free space, then try again."
             raise HubError(message, code="DISK_FULL", argument=argument) from error
-        if not error.strerror:  # raised by a network, not by the file system
+        if not error.strerror:
             raise
         message = f"{argument}: {path} cannot be written ({error.strerror}); name another place, or change its rights."
         raise HubError(message, code="FILE_INVALID", argument=argument) from error

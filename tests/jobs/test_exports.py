@@ -114,7 +114,7 @@ REFUSED = {
     "{ customers { totalCount } }": "EXPORT_INVALID",
     "{ customers { nodes { id } pageInfo { hasNextPage } } }": "EXPORT_INVALID",
     "{ customers { nodes { id } } orders { nodes { id } } }": "EXPORT_INVALID",
-    "{ customersGrouped(by: [{field: TIER}]) { nodes { totalCount } } }": "EXPORT_INVALID",
+    "{ customersGrouped(by: {field: TIER}) { nodes { stats { count } } } }": "EXPORT_INVALID",
     "{ customers { nodes { salary } } }": "FIELD_UNKNOWN",
     "{ customers { nodes {": "GRAPHQL_SYNTAX",
     "{ customers { nodes { orders(first: 100) { nodes { items(first: 100) { nodes { id } } } } } } }": "COST_LIMIT",
