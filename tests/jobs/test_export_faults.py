@@ -130,6 +130,30 @@ async def test_a_run_that_was_stopped_begins_anew(hub: ExportHub, monkeypatch: p
     assert len(content.splitlines()) == 1 + job["result"]["rows"] == 1 + job["counts"]["rows"]
 
 
+async def test_a_key_that_loses_rights_meanwhile_gets_nothing(hub: ExportHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = await create_api_key(hub.client.dsn, Role.WRITER)
+    unit = "(select id from org_units where code = 'eastern')"
+    narrow = f"update api_keys set unit_id = {unit} where public_id = '{key.split('_')[1]}'"
+    original = ExportSource.batches
+
+    async def narrowed(self: Any, connection: Any) -> AsyncIterator[list[bytes]]:
+        async for rows in original(self, connection):
+            await execute_sql(hub.client.dsn, narrow)
+            yield rows
+
+    whole = (await hub.client.query("{ customers { totalCount } }", key=key))["customers"]["totalCount"]
+    monkeypatch.setattr(ExportSource, "batches", narrowed)
+    job = await hub.finish(await hub.start(CUSTOMERS, key=key))
+    assert (job["status"], job["counts"]) == ("SUCCEEDED", {"rows": whole})  # what it saw at the start
+
+    async def is_refused() -> bool:
+        return (await hub.get(job["result"]["path"], key=key)).status_code != 200
+
+    await wait_until(is_refused)  # the key is cached for a second
+    response = await hub.get(job["result"]["path"], key=key)
+    assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (403, "EXPORT_RIGHTS_CHANGED")
+
+
 async def limited_key(hub: ExportHub, **rule: Any) -> str:
     """A key of a new role with one rule for customers, which may start jobs."""
     name = f"limited-{uuid4().hex[:8]}"
