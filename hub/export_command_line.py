@@ -25,7 +25,7 @@ from hub.job_command_line import DataDirOption, JsonOption
 from hub.jobs.change_files import ChangeFileTarget, write_change_files
 from hub.jobs.export_job import audit_export
 from hub.jobs.file_check import check_file
-from hub.jobs.file_formats import open_row_file, parquet
+from hub.jobs.file_formats import HAS_PARQUET, open_row_file
 from hub.jobs.partial_file import partial_file
 from hub.jobs.runner import jobs_pool
 from hub.model import exact_json
@@ -230,7 +230,7 @@ async def _export_changes(
 ) -> dict[str, object]:
     async with pool.owner_connection() as connection:
         cursors = ChangeCursors(await secrets.cursor_secret(connection))
-    format = format or (ExportFormat.JSONL if parquet is None else ExportFormat.PARQUET)
+    format = format or (ExportFormat.PARQUET if HAS_PARQUET else ExportFormat.JSONL)
     if format is ExportFormat.CSV:
         raise _usage(
             "--format: changes are written as PARQUET or JSONL; CSV has no place for their images.", "--format"

@@ -12,7 +12,11 @@ import orjson
 import zstandard
 
 from hub.errors import BadInput
-from hub.jobs.file_formats import FOOTER_KEY, PARQUET_KEY, arrow, parquet
+from hub.jobs.file_formats import FOOTER_KEY, HAS_PARQUET, PARQUET_KEY
+
+if HAS_PARQUET:
+    import pyarrow as arrow
+    from pyarrow import parquet
 
 CHUNK = 1_048_576
 CSV_FOOTER_PATTERN = re.compile(rb"# rows=(\d+) sha256=([0-9a-f]{64})\r\n")
@@ -114,7 +118,7 @@ def _json_footer(path: Path, line: bytes) -> tuple[int, str]:
 
 
 def _check_parquet(path: Path, stream: BinaryIO) -> CheckedFile:
-    if arrow is None:
+    if not HAS_PARQUET:
         message = f"{path}: a Parquet file needs the extra `hub[parquet]`; install it to check the file."
         raise BadInput(message, code="EXPORT_FORMAT_UNAVAILABLE", argument="check")
     try:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, BinaryIO, Protocol, cast
 
 import orjson
@@ -20,12 +20,10 @@ from hub.errors import BadInput
 from hub.model import exact_json
 from hub.schema.jobs.exports import ExportCompression, ExportFormat
 
-arrow: Any
-parquet: Any
-try:
-    arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
-except ImportError:  # the extra is not installed
-    arrow = parquet = None
+HAS_PARQUET = find_spec("pyarrow") is not None  # the extra hub[parquet]
+if HAS_PARQUET:
+    import pyarrow as arrow
+    from pyarrow import parquet
 
 FOOTER_KEY = "$export"  # no GraphQL response key begins with a dollar
 CSV_FOOTER = b"# rows=%d sha256=%s\r\n"
@@ -90,7 +88,7 @@ class HashingStream:
 
 def require_format(format: ExportFormat) -> None:
     """Raises BadInput EXPORT_FORMAT_UNAVAILABLE for Parquet without its extra."""
-    if format is ExportFormat.PARQUET and arrow is None:
+    if format is ExportFormat.PARQUET and not HAS_PARQUET:
         message = "format: Parquet needs the extra `hub[parquet]`; install it, or take CSV or JSONL."
         raise BadInput(message, code="EXPORT_FORMAT_UNAVAILABLE", argument="format")
 

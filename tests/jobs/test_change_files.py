@@ -94,7 +94,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("day=*/[!.]*")}
 
 
-async def test_a_writer_that_is_killed_twice_leaves_each_change_once(
+async def test_a_writer_that_is_killed_twice_leaves_every_change_once(
     exporter: ChangeExporter, run: Run, tmp_path: Path
 ) -> None:
     folder = tmp_path / "changes"

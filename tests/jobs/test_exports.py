@@ -11,13 +11,13 @@ import asyncpg
 import orjson
 import pytest
 import zstandard
+from pyarrow import parquet
 from audit_reader import wait_for_entry
 from change_workload import wait_until
 from conftest import CreateDatabase, create_api_key, execute_sql
 from export_hub import CREATE, ExportHub, open_export_hub
 
 from hub.jobs.file_check import check_file
-from hub.jobs.file_formats import parquet
 from hub.viewer import Role
 
 NODES = "nodes { id name tier owner { id name } orders { nodes { number } } }"
@@ -57,7 +57,7 @@ async def test_json_lines_are_the_rows_of_all_pages(hub: ExportHub) -> None:
     assert orjson.loads(footer)["$export"]["rows"] == len(rows)
 
 
-async def test_csv_has_a_column_for_each_field_and_a_footer(hub: ExportHub, tmp_path: Path) -> None:
+async def test_csv_has_a_column_for_every_field_and_a_footer(hub: ExportHub, tmp_path: Path) -> None:
     content = await hub.export(ORDERS, variables={"min": "10000"})
     heading, *lines, footer = list(csv.reader(io.StringIO(content.decode(), newline="")))
     assert heading == ["number", "net", "currency", "placedAt", "status", "customer.name"]

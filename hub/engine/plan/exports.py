@@ -60,7 +60,7 @@ def plan_export(planner: OperationPlanner, selection_set: Any) -> ExportPlan:
     root = planner.schema.roots.get(name)
     with collector.field_context(key, nodes[0]):
         if root is None or root.category != "list":
-            _refuse(f"{name} is no list of rows; select a list such as `customers`.")
+            _refuse(f"{name} is no list of rows; select a list that has `nodes` and pages.")
         for argument in nodes[0].arguments or ():
             if argument.name.value in PAGE_ARGUMENTS:
                 _refuse(f"{argument.name.value}: an export has no pages; leave it out.")
