@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from uuid_utils.compat import uuid7
 
 from hub.db.constraint_errors import to_hub_error
 from hub.db.database_errors import is_connection_fatal, translate_error
@@ -28,12 +29,13 @@ from hub.domain.exchange.mapping_types import ImportMapping, ImportMode, RowSour
 from hub.errors import BadInput, HubError, Unavailable
 from hub.jobs.context import JobContext
 from hub.jobs.import_files import FileLine, FileSurvey, read_lines, survey
-from hub.jobs.import_lines import ImportLine, LineFault, LinePlanner, PlannedRow
-from hub.jobs.uuid7 import uuid7
+from hub.jobs.import_lines import LinePlanner
+from hub.jobs.import_rows import ImportLine, LineFault, PlannedRow
 from hub.model.bulk_writer import NotAsOne, PreparedRow, insert_prepared
 from hub.model.columns import metadata
 from hub.model.writer import writer_of
 from hub.schema.customers.customers import Identifier
+from hub.text_case import camel_case
 
 BATCH = 500  # lines of one transaction
 SAVEPOINT, RELEASE, ROLLBACK_TO = "savepoint lines", "release savepoint lines", "rollback to savepoint lines"
@@ -286,13 +288,17 @@ def _take(lines: Iterator[FileLine], count: int) -> list[FileLine]:
 def _rejected(line: ImportLine) -> RejectedLine:
     assert line.fault is not None
     error, row = line.fault.error, line.fault.row
+    argument = None if error.argument is None else ".".join(camel_case(part) for part in error.argument.split("."))
+    message = error.message
+    if argument is not None and error.argument is not None and message.startswith(error.argument):
+        message = argument + message.removeprefix(error.argument)  # as the API names it
     record = {name: _plain(value) for name, value in line.line.record.items() if value not in ("", None)}
     return RejectedLine(
         line.line.number,
         error.code,
-        error.message,
+        message,
         None if row is None else row.name,
-        error.argument,
+        argument,
         line.fault.columns,
         record,
     )

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
-from hub.domain.exchange.mapping_types import FileFormat, ObjectSource, ValueSource
+from hub.domain.exchange.mapping_types import FileFormat, JsonSource, ValueSource
 from hub.engine.catalog.scalars import parse_date, parse_datetime, parse_decimal
 from hub.errors import BadInput
 from hub.model import exact_json
@@ -177,11 +177,11 @@ def read_cell(source: ValueSource, record: FileRecord) -> Any:
     return value
 
 
-def read_object(source: ObjectSource, record: FileRecord) -> dict[str, Any] | None:
+def read_object(source: JsonSource, record: FileRecord) -> dict[str, Any] | None:
     """A JSON object of a line; None if all of it is empty."""
     members: dict[str, Any] = {}
     for name, member in source.members.items():
-        value = read_object(member, record) if isinstance(member, ObjectSource) else read_cell(member, record)
+        value = read_object(member, record) if isinstance(member, JsonSource) else read_cell(member, record)
         if not is_empty(value):
             members[name] = value.strip() if isinstance(value, str) else value
     return members or None

@@ -55,6 +55,7 @@ ENGINE_USERS = (
     "hub.client_command_line",
     "hub.clock_command_line",
     "hub.export_command_line",
+    "hub.import_command_line",
     "hub.job_command_line",
     "hub.jobs",
     "hub.report_runner",

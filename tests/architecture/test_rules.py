@@ -35,7 +35,7 @@ DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", 
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
 COMMANDS = (
     "hub.installation",
-    *(f"hub.{name}_command_line" for name in ("audit", "client", "clock", "export", "job", "key", "role")),
+    *(f"hub.{name}_command_line" for name in ("audit", "client", "clock", "export", "import", "job", "key", "role")),
 )
 TOP = (
     *COMMANDS,
@@ -143,6 +143,7 @@ COMMITS = {
     "hub/db/migrate.py": "alembic's own connection",
     "migrations/env.py": "alembic's own connection",
     "hub/demo/load.py": "a loader: COPY on a connection of its own",
+    "hub/jobs/": "a job's context has transactions of the pool of jobs",
     "hub/postgres/doctor.py": "tries what it may do, and rolls it back",
 }
 SELECTS = {

@@ -1,6 +1,11 @@
 """Imports through the front door: several rows from one line, matching, modes, refused lines, dry runs, and taking it back."""
 
+import csv
+import json
+from pathlib import Path
+
 import asyncpg
+from command_line import RunCommand
 from imports_client import START, UNDO, run_import, undo_import
 from writer_client import HubClient
 
@@ -74,7 +79,11 @@ async def test_a_line_makes_several_rows_and_is_refused_as_a_whole(northwind_cli
 
 
 LOGGED = "select count(*) from change_log where table_name <> 'jobs'"
-ROWS = "select md5(string_agg(r::text, '|' order by r::text)) from (select to_jsonb(t) - 'version' - 'updated_at' as r from {} as t) as rows"
+ROWS = """
+select md5(string_agg(r::text, '|' order by r::text)) from (
+    select to_jsonb(t) - 'version' - 'updated_at' as r from {} as t
+) as rows
+"""
 TABLES = ("customers", "identifiers", "contacts", "contact_points", "addresses", "orders", "order_items")
 
 
@@ -168,7 +177,7 @@ ADD_CONTACT = 'mutation ($id: ID!) { contactCreate(input: {customerId: $id, name
 async def test_a_faulty_mapping_is_refused_with_its_place(northwind_client: HubClient) -> None:
     faults = {
         "rows = 1": "rows: give",
-        '[[rows]]\nentity = "Custmer"': "rows[0].entity: 'Custmer' is not a type whose rows an import writes; did you mean Customer?",
+        '[[rows]]\nentity = "Custmer"': "rows[0].entity: 'Custmer' is not a type whose rows an import writes; did you mean",
         '[[rows]]\nentity = "Product"\nfields.nam = "x"': "rows[0].fields.nam: 'nam' is not a field of Product",
         '[[rows]]\nentity = "Product"\nfields.sku = "sku"': "product: UPSERT needs `match`",
         MAPPING + "[[rows]]\n": "rows[3].entity",
@@ -184,3 +193,20 @@ async def test_a_file_without_a_column_of_the_mapping_fails(northwind_client: Hu
     job = await run_import(northwind_client, MAPPING, "number,name\nA1,Ada\n")
     assert (job["status"], job["errorCode"]) == ("FAILED", "MAPPING_INVALID")
     assert "has no column 'country'; it has number, name" in job["reason"]
+
+
+async def test_the_command_line_imports_a_file_and_stores_refused_lines(
+    northwind_client: HubClient, run_command: RunCommand, tmp_path: Path
+) -> None:
+    (tmp_path / "shop.csv").write_bytes(FILE.replace("A", "Z").encode("utf-16"))
+    (tmp_path / "map.toml").write_text(MAPPING)
+    arguments = ("import", str(tmp_path / "shop.csv"), "--map", str(tmp_path / "map.toml"), "--json")
+    code, output, errors = await run_command(*arguments, HUB_DATABASE_URL=northwind_client.dsn)
+    assert code == 0, errors
+    (report,) = json.loads(output)
+    assert (report["status"], report["Customer.created"], report["rejected"]) == ("SUCCEEDED", 2, 3)
+    assert report["file"]["encoding"] == "utf-16"
+    rejected = list(csv.DictReader((tmp_path / "shop.csv.rejected.csv").open(encoding="utf-8-sig")))
+    assert [rejected[0][name] for name in ("line", "code", "number")] == ["5", "ARGUMENT_MISSING", "Z3"]
+    code, output, _ = await run_command("import", str(tmp_path / "shop.csv"), "--suggest", "Customer")
+    assert (code, 'fields.name = "name"' in output) == (0, True)

@@ -11,11 +11,11 @@ import asyncpg
 import orjson
 import pytest
 import zstandard
-from pyarrow import parquet
 from audit_reader import wait_for_entry
 from change_workload import wait_until
 from conftest import CreateDatabase, create_api_key, execute_sql
 from export_hub import CREATE, ExportHub, open_export_hub
+from pyarrow import parquet
 
 from hub.jobs.file_check import check_file
 from hub.viewer import Role

@@ -53,6 +53,7 @@ SIZES: Mapping[str, RunSize] = {
     "rounds of identify at once": RunSize.with_a_tenth(100),
     "rounds of edits": RunSize(50, 10),
     "rows of an export": RunSize(1_000_000, 50_000),
+    "lines that are imported and written": RunSize.with_a_tenth(2_000),
     "concurrent moves": RunSize(2_000, 60),
 }
 

@@ -97,7 +97,8 @@ async def _move(client: HubClient, where: WorkflowColumn, key: UUID, target: Wor
 async def test_of_two_conflicting_moves_one_wins_and_the_other_learns_what_is_possible(
     moving_client: HubClient, draws: int, seed: int
 ) -> None:
-    rng, moved, wheres = random.Random(seed), 0, _workflow_columns()
+    rng, moved = random.Random(seed), 0
+    wheres = [where for where in _workflow_columns() if any(map(_plain_moves, where.workflow))]
     connection = await asyncpg.connect(moving_client.dsn)
     try:
         for number in range(draws):

@@ -104,6 +104,7 @@ async def test_a_daily_log_is_written_checked_and_keeps_its_digest_when_it_is_co
         "name": "daily_log", "period": "DAY", "timezone": "Asia/Shanghai", "per": "STAFF", "document": OWN_TASKS,
         "sections": ["results", "experience"], "subjects": {"number": {"in": ["1", "3"]}},
     }  # fmt: skip
+    await client.query(ADVANCE, {"to": "2026-03-04T15:59:59Z"})
     await client.query(UPSERT, {"input": log})
     done = 'mutation { taskDone(input: {type: CALL, title: "Prices"}) { task { id } } }'
     await client.query(done, key=nancy.key)
@@ -126,8 +127,10 @@ async def test_a_daily_log_is_written_checked_and_keeps_its_digest_when_it_is_co
     assert (opened["status"], opened["revision"]) == ("OPEN", 2)
     taken = await client.error(CORRECT, {"input": correct}, key=nancy.key)
     assert taken["code"] == "ALREADY_EXISTS"
-    await client.query(ADVANCE, {"to": "2026-03-05T15:59:59Z"})
     submit = {"id": opened["id"], "sections": texts | {"results": "One call, one visit."}}
+    early = await client.error(SUBMIT, {"input": submit}, key=nancy.key)
+    assert (early["code"], early["argument"]) == ("REPORT_FACTS_MISSING", "input.id")
+    await client.query(ADVANCE, {"to": "2026-03-05T15:59:59Z"})
     await client.query(SUBMIT, {"input": submit}, key=nancy.key)
     first, second = await _issues(client, "daily_log", key=nancy.key)
     assert first == before | {"corrections": {"nodes": [{"id": second["id"]}]}}
@@ -205,6 +208,11 @@ async def test_a_form_is_due_in_working_time_and_checked_by_the_head_of_the_unit
             "input.document",
         ),
         ({"document": "subscription { customersLive { cursor } }"}, "STREAM_TRANSPORT", "input.document"),
+        (
+            {"document": "{ __schema { types { description fields { description } } } }"},
+            "REPORT_LIMIT",
+            "input.document",
+        ),
         ({"timezone": "Mars/Base"}, "TIMEZONE_UNKNOWN", "input.timezone"),
         ({"sections": ["a b"]}, "VALUE_INVALID", "input.sections[0]"),
         ({"sections": ["a", "a"]}, "VALUE_INVALID", "input.sections"),

@@ -16,8 +16,8 @@ from hub.domain.exchange.mapping_types import (
     IdentifierSource,
     ImportMapping,
     ImportMode,
+    JsonSource,
     LinkSource,
-    ObjectSource,
     RowSource,
     ValueSource,
 )
@@ -168,15 +168,13 @@ class _RowReader:
             _refuse(path, "give a column, a template or a value")
         return LinkSource(target, find=columns[find], value=source)
 
-    def _value(self, value: Any, path: str) -> "ValueSource | ObjectSource":
+    def _value(self, value: Any, path: str) -> "ValueSource | JsonSource":
         if isinstance(value, str):
             return ValueSource(column=value)
         table = _table(value, path)
         if set(table) == {"object"}:
             members = _table(table["object"], f"{path}.object")
-            return ObjectSource(
-                {name: self._value(member, f"{path}.object.{name}") for name, member in members.items()}
-            )
+            return JsonSource({name: self._value(member, f"{path}.object.{name}") for name, member in members.items()})
         _require_words(table, VALUE_WORDS, path)
         sources = [word for word in ("column", "template", "value") if word in table]
         if len(sources) != 1:
@@ -223,7 +221,7 @@ class _RowReader:
         if not isinstance(verified, bool):
             _refuse(f"{path}.verified", "give true or false")
         country = self._value(table["country"], f"{path}.country") if "country" in table else None
-        if isinstance(country, ObjectSource):
+        if isinstance(country, JsonSource):
             _refuse(f"{path}.country", "give a column or a value")
         system = _text(table, "source", path) or "import"
         return IdentifierSource(identifier_kind, source, system, verified, country)

@@ -53,10 +53,10 @@ class ValueSource:
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectSource:
+class JsonSource:
     """A JSON object of values; what is empty is left out."""
 
-    members: Mapping[str, "ValueSource | ObjectSource"]
+    members: Mapping[str, "ValueSource | JsonSource"]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ class LinkSource:
         return () if source is None else source.columns
 
 
-FieldSource: TypeAlias = ValueSource | ObjectSource | LinkSource
+FieldSource: TypeAlias = ValueSource | JsonSource | LinkSource
 
 
 @dataclass(frozen=True, slots=True)
