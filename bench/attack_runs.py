@@ -155,10 +155,10 @@ def _attack_command(port: int, key: str, attack: str, connections: int) -> list[
 
 
 def _send_documents(port: int, key: str, first: int, last: int) -> None:
-    """Send distinct documents of moderate size, one after the other."""
+    """Send distinct documents, one after the other: small ones, because their number counts and each is planned anew."""
     connection = http.client.HTTPConnection(HOST, port, timeout=60)
     for number in range(first, last):
-        _post(connection, key, _distinct_document(number, fields=40))
+        _post(connection, key, _distinct_document(number, fields=12))
     connection.close()
 
 

@@ -17,12 +17,40 @@ from hub.settings import Settings
 from hub.viewer import Role, Viewer
 
 AIM = 0.05  # the largest share by which the medians may differ
-LOOK_UPS: Mapping[str, str] = {
-    "customer": "query ($id: ID!) { customer(id: $id) { id name } }",
-    "node": "query ($id: ID!) { node(id: $id) { id } }",
-    "filter": "query ($id: ID!) { customers(filter: {id: {eq: $id}}) { totalCount } }",
-    "orders": "query ($id: ID!) { orders(filter: {customer: {id: {eq: $id}}}) { totalCount } }",
+PREFIXES = {"customer": "cus", "order": "ord"}
+SEVERAL = 20  # ids of a list
+# By the value that they name: a row that has it, and one that differs in its last characters.
+LOOK_UPS: Mapping[str, tuple[str, str]] = {
+    "customer": ("customer", "query ($v: ID!) { customer(id: $v) { id name } }"),
+    "node": ("customer", "query ($v: ID!) { node(id: $v) { id } }"),
+    "customer by identifier": (
+        "identifier",
+        "query ($v: String!) { customerBy(identifier: {kind: EXTERNAL_ID, value: $v}) { id } }",
+    ),
+    "filter": ("customer", "query ($v: ID!) { customers(filter: {id: {eq: $v}}) { totalCount } }"),
+    "orders": ("customer", "query ($v: ID!) { orders(filter: {customer: {id: {eq: $v}}}) { totalCount } }"),
+    "orders of several": (
+        "customers",
+        "query ($v: [ID!]!) { orders(filter: {customer: {id: {in: $v}}}) { totalCount } }",
+    ),
+    "orders by name": ("name", "query ($v: String!) { orders(filter: {customer: {name: {eq: $v}}}) { totalCount } }"),
+    "customers by order": (
+        "order",
+        "query ($v: ID!) { customers(filter: {orders: {some: {id: {eq: $v}}}}) { totalCount } }",
+    ),
+    "items by number": (
+        "number",
+        "query ($v: String!) { orderItems(filter: {order: {number: {eq: $v}}}) { totalCount } }",
+    ),
 }
+HIDDEN_SQL = """
+select c.id as customer, c.name, o.id as "order", o.number, i.value as identifier from customers as c
+    join lateral (select id, number from orders where customer_id = c.id order by number limit 1) as o on true
+    join lateral (
+        select value from identifiers where customer_id = c.id and kind = 'EXTERNAL_ID' order by id limit 1
+    ) as i on true
+where c.unit_id <> $1 and not exists (select from customers where name = c.name and unit_id = $1) limit 200
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,31 +87,48 @@ async def _measure(dsn: str, rounds: int) -> Sequence[LookUpMedians]:
             "select id, path::text as path from org_units order by nlevel(path) desc, id limit 1"
         )
         assert unit is not None
-        rows = await connection.fetch("select id from customers where unit_id <> $1 limit 200", unit["id"])
+        rows = await connection.fetch(HIDDEN_SQL, unit["id"])
     finally:
         await connection.close()
     viewer = Viewer(None, Role.READER, unit_path=unit["path"], unit_ids=(unit["id"],))
-    hidden = [f"cus_{row['id'].hex}" for row in rows]
-    # An absent id beside each hidden one, so that both lead to the same page of the index.
-    absent = [f"{row_id[:-4]}ffff" for row_id in hidden]
     pool = await Pool.open(dsn, Settings())
     try:
         engine, _, _ = await build_graphql_engine(Settings(), pool, pool)
-        return [await _medians(engine, viewer, name, hidden, absent, rounds) for name in LOOK_UPS]
+        return [
+            await _medians(engine, viewer, name, query, _values(named, rows), rounds)
+            for name, (named, query) in LOOK_UPS.items()
+        ]
     finally:
         await pool.close()
 
 
+def _values(named: str, rows: Sequence[asyncpg.Record]) -> tuple[Sequence[object], Sequence[object]]:
+    """The values that name hidden rows, and beside each one that names no row."""
+    if named == "customers":
+        pairs = _values("customer", rows)
+        hidden, absent = ([values[n : n + SEVERAL] for n in range(len(values) - SEVERAL)] for values in pairs)
+        return hidden, absent
+    if named in PREFIXES:
+        ids = [f"{PREFIXES[named]}_{row[named].hex}" for row in rows]
+        # So that both lead to the same page of the index.
+        return ids, [f"{row_id[:-4]}ffff" for row_id in ids]
+    return [row[named] for row in rows], [f"{row[named]}~" for row in rows]
+
+
 async def _medians(
-    engine: Engine, viewer: Viewer, name: str, hidden: Sequence[str], absent: Sequence[str], rounds: int
+    engine: Engine,
+    viewer: Viewer,
+    name: str,
+    query: str,
+    values: tuple[Sequence[object], Sequence[object]],
+    rounds: int,
 ) -> LookUpMedians:
     times: tuple[list[float], list[float]] = ([], [])
     answers: tuple[set[bytes], set[bytes]] = (set(), set())
     for number in range(rounds):
         # Whichever comes second finds warmer pages, so the two take turns at being first.
         for order in (0, 1) if number % 2 else (1, 0):
-            row_id = (hidden, absent)[order][number % len(hidden)]
-            request = GraphQLRequest(LOOK_UPS[name], {"id": row_id}, None)
+            request = GraphQLRequest(query, {"v": values[order][number % len(values[order])]}, None)
             start = time.perf_counter()
             response = await engine.execute(request, viewer)
             times[order].append((time.perf_counter() - start) * 1e6)

@@ -2,6 +2,7 @@
 
 The planner is the engine's (hub/engine/roles/stored_filters.py). A filter that cannot be planned any more matches nothing."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
@@ -17,6 +18,9 @@ class FilterPlanner(Protocol):
 
     async def matches(self, tx: Connection, entity: str, value: Any, key: UUID) -> bool:
         """Whether the row of this key matches a filter; it does not match one that cannot be planned."""
+
+    async def matching(self, tx: Connection, entity: str, value: Any, keys: Sequence[UUID]) -> Sequence[UUID]:
+        """Those of the rows of these keys that match a filter, in their order."""
 
 
 class StoredFilters:
@@ -45,3 +49,10 @@ async def matches(tx: Connection, entity: str, value: Any, key: UUID) -> bool:
     planner = StoredFilters.planner
     assert planner is not None, "a process that runs commands plans filters"
     return await planner.matches(tx, entity, value, key)
+
+
+async def matching(tx: Connection, entity: str, value: Any, keys: Sequence[UUID]) -> Sequence[UUID]:
+    """Those of the rows of these keys that match a stored filter, in their order."""
+    planner = StoredFilters.planner
+    assert planner is not None, "a process that runs commands plans filters"
+    return await planner.matching(tx, entity, value, keys)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from hub.model import NOW, Column, Entity, PersonalData, every_unit, field, never_two, to_one, validators
+from hub.model import NOW, Column, Entity, PersonalData, every_unit, field, index, never_two, to_one, validators
 from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
 from hub.schema.work.teams import Team
@@ -25,6 +25,7 @@ class JobRole(
         never_two("staff_id", "unit_id", "role"),
         never_two("staff_id", "team_id", "role"),
     ),
+    indexes=(index("announces_at", where="announces_at is not null", name="announces_at"),),
 ):
     """What a member of staff is of a unit or a team, for a time."""
 
@@ -61,3 +62,10 @@ class JobRole(
         "When it begins.", default=NOW, sortable=True, writable="create", personal=PersonalData.PROFILE
     )
     to_at: Column[datetime | None] = field("When it ends; empty for no end.", personal=PersonalData.PROFILE)
+    announces_at: Column[datetime | None] = field(
+        "When the person is notified of open steps that the role may decide; empty once that is done.",
+        writable="command",
+        hidden=True,
+        unlogged=True,
+        personal=PersonalData.NOT_PERSONAL,
+    )

@@ -30,7 +30,7 @@ class NotificationType(DescribedEnum):
     DEVIATION = "DEVIATION", "Something is not as the rules say."
     EXPIRY = "EXPIRY", "Something of the person's ends soon, or has ended."
     URGED = "URGED", "Somebody urges."
-    COPY = "COPY", "For the person's information: it was sent to somebody else."
+    COPY = "COPY", "For the person's information: nothing is to be done."
 
 
 class Notification(

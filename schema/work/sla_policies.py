@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from hub.model import (
     GLOBAL,
@@ -82,6 +83,12 @@ class SlaPolicy(
         "When clocks that follow an earlier revision change to this one; empty if there are none.",
         hidden=True,
         unlogged=True,
+    )
+    rows_after: Column[UUID | None] = field(
+        "Key after which open rows are still to be looked at for clocks; empty if there are none.",
+        hidden=True,
+        unlogged=True,
+        personal=NOT_PERSONAL,
     )
 
 

@@ -123,6 +123,20 @@ async def test_a_filter_that_names_what_the_viewer_has_not_grants_nothing(answer
     assert data == {"customers": {"totalCount": 0}, "orders": {"totalCount": 0}, "products": {"totalCount": 77}}
 
 
+async def test_a_filter_reads_what_is_about_people_whoever_asks(
+    answer: Answer, connection: asyncpg.Connection, agents: tuple[UUID, UUID]
+) -> None:
+    await connection.execute(
+        """insert into claims (staff_id, unit_id, metric, amount, occurred_on)
+        select id, unit_id, 'deposits.new', 1, '1998-05-06' from staff where id = $1""",
+        agents[1],
+    )
+    claimants = '{"claims": {"some": {"metric": {"eq": "deposits.new"}}}}'
+    who = viewer(role(AccessRule("Staff", row_filter=claimants), AccessRule("Claim")), staff=agents[0])
+    data = await answer("{ staffMembers { nodes { id } } claims { totalCount } }", who)
+    assert data == {"staffMembers": {"nodes": [{"id": f"stf_{agents[1].hex}"}]}, "claims": {"totalCount": 0}}
+
+
 async def test_a_link_to_a_hidden_row_is_null_and_may_be(answer: Answer, agents: tuple[UUID, UUID]) -> None:
     everything = role(AccessRule("Customer", row_filter=MINE), AccessRule("Order"))
     query = """{

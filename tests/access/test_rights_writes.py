@@ -5,25 +5,29 @@ Inputs are drawn from the schema that each viewer knows. Nothing is committed: t
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import random_runs
+import sqlalchemy as sa
 from conftest import CreateDatabase
-from matrix_viewers import drawn, random_viewers, shipped_viewers
+from matrix_viewers import bound, drawn, random_viewers, shipped_viewers
 from mutation_inputs import ABSENT_KEY, MutationInput, MutationInputs, entity_of
 from oracle import edge_rows
 from oracle.data import public_id
 from oracle.writable import runs, unwritable_columns
-from rolled_back_writes import COPIED, ID, Effect, Writer, WritesDatabase, open_writes
+from rolled_back_writes import COPIED, ID, Effect, Writer, WritesDatabase, open_writes, under_policies
+from row_security import forgetting_statements
 
 from hub.domain.access.shipped_roles import shipped_roles
 from hub.engine.catalog.catalog import CatalogEntity
-from hub.rights import RoleVersion, Verb
+from hub.model import rows, scopes, statements
+from hub.rights import AccessRule, RoleVersion, Verb
 from hub.text_case import camel_case
-from hub.viewer import Viewer
+from hub.viewer import Role, Viewer
 
 SEED = str(random_runs.seed())
 NOT_DRAWN = {"webhookDryRun"}  # writes nothing
@@ -60,7 +64,7 @@ async def check_mutation(writer: Writer, inputs: MutationInputs, mutation: Mutat
             codes = {error["extensions"]["code"] for error in answer.get("errors", ())}
             database.reached["not found"] += "NOT_FOUND" in codes
         where = f"seed {SEED} {mutation.root} {path} {writer.viewer.role_names} {writer.viewer.binding}"
-        assert answers[0] == answers[1], f"{where}\n{mutation.value}\n{ids}"
+        assert answers[0] == answers[1] or database.under_policies, f"{where}\n{mutation.value}\n{ids}"
 
 
 def without_volatile(answer: str) -> str:
@@ -100,13 +104,13 @@ def unwritable(writer: Writer, root: str, value: dict[str, Any], effects: Sequen
                 yield f"{effect}: {column} may not be written"
 
 
-async def check_viewer(database: WritesDatabase, viewer: Viewer, share: float) -> None:
-    """Checks a share of the mutations that a viewer knows."""
+async def check_viewer(database: WritesDatabase, viewer: Viewer, share: float = 1, only: str = "") -> None:
+    """Checks a share of the mutations that a viewer knows, of those whose names begin with `only`."""
     rng = random.Random(f"{SEED} writes {viewer.role_names} {viewer.binding}")
     writer = Writer.of_viewer(database, viewer)
     inputs = MutationInputs(writer.past.oracle.schema, database.oracle.graph.catalog, writer.visible, rng)
     for root in inputs.roots():
-        if root not in NOT_DRAWN and rng.random() < share:
+        if root not in NOT_DRAWN and root.startswith(only) and rng.random() < share:
             await check_mutation(writer, inputs, inputs.draw(root), rng)
 
 
@@ -135,6 +139,17 @@ async def test_a_shipped_role_writes_nothing_foreign(
         await check_viewer(writes, viewer, share)
 
 
+@pytest.mark.parametrize("root", ["assignmentEnd", "assignmentLock", "reportCheck", "verificationConfirm"])
+async def test_a_command_that_reads_more_than_its_row_answers_for_hidden_ones_as_for_none(
+    writes: WritesDatabase, root: str
+) -> None:
+    before, names = writes.reached["not found"], ("Assignment", "ReportIssue", "Verification")
+    hiding = AccessRule("", verbs=frozenset(Verb), row_filter='{"version": {"eq": 0}}')
+    role = RoleVersion("hiding", 1, {name: replace(hiding, entity=name) for name in names}, run=frozenset({root}))
+    await check_viewer(writes, bound(writes.oracle, "nothing", (role,), SEED), only=root)
+    assert writes.reached["not found"] > before
+
+
 @random_runs.numbers("pairs of random roles")
 async def test_a_random_role_writes_nothing_foreign(
     writes: WritesDatabase, number: int, pytestconfig: pytest.Config
@@ -146,6 +161,94 @@ async def test_a_random_role_writes_nothing_foreign(
         await check_viewer(writes, replace(viewer, roles=tuple(writing(role, rng) for role in viewer.roles)), share)
     assert writes.reached["not found"] > 0, writes.reached
     assert writes.reached["done"] > 0, writes.reached
+
+
+@random_runs.numbers("pairs of random roles")
+async def test_row_level_security_alone_lets_a_role_write_nothing_foreign(
+    writes: WritesDatabase, number: int, pytestconfig: pytest.Config
+) -> None:
+    share = random_runs.size("thousandths of the mutations without predicates", pytestconfig) / 1_000
+    rng, shipped = random.Random(f"{SEED} verbs {number}"), list(shipped_roles())[number % len(shipped_roles())]
+    count, reached = random_runs.size("viewers of a role", pytestconfig), Counter[str]()
+    roles = random_viewers(writes.oracle, number, writes.now, SEED)
+    random_ones = [replace(viewer, roles=tuple(writing(role, rng) for role in viewer.roles)) for viewer in roles]
+    for viewer in (
+        *drawn(random_ones, count, SEED),
+        *drawn(shipped_viewers(writes.oracle, shipped, SEED), count, SEED),
+    ):
+        async with under_policies(writes, viewer) as database:
+            await check_viewer(database, viewer, share)
+            reached += database.reached
+    assert reached["not found"] > 0, reached
+
+
+# -- faults that the matrix must find --------------------------------------------------------------------------------------
+
+
+def unit_writer(writes: WritesDatabase) -> Viewer:
+    return bound(writes.oracle, "unit", (shipped_roles()["writer"],), SEED)
+
+
+async def finds(writes: WritesDatabase, viewer: Viewer, only: str, problem: str) -> bool:
+    """Whether the checks of mutations find a fault of this sort; others are raised."""
+    with forgetting_statements():
+        try:
+            await check_viewer(writes, viewer, only=only)
+        except AssertionError as error:
+            if problem not in str(error):
+                raise
+            return True
+    return False
+
+
+async def test_a_write_that_skips_the_predicate_of_its_row_is_noticed(
+    writes: WritesDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer, problem = unit_writer(writes), "it was hidden"
+    assert not await finds(writes, viewer, "contactUpdate", problem)
+    monkeypatch.setattr(
+        statements, "_key_conditions", lambda table, name, *_: [table.c[name] == sa.bindparam("row_key")]
+    )
+    assert await finds(writes, viewer, "contactUpdate", problem)
+
+
+async def test_a_new_row_whose_references_are_not_checked_is_noticed(
+    writes: WritesDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer, problem, shown = unit_writer(writes), "it is hidden", scopes.shown
+    assert not await finds(writes, viewer, "contactCreate", problem)
+
+    def unless_referenced(table: sa.Table, row: sa.FromClause, *rights: Any) -> Any:
+        is_reference = isinstance(row, sa.Alias) and row.name == "customer_id$"
+        return None if is_reference else shown(table, row, *rights)
+
+    monkeypatch.setattr(scopes, "shown", unless_referenced)
+    assert await finds(writes, viewer, "contactCreate", problem)
+
+
+async def test_a_column_that_is_written_beyond_the_rule_of_its_row_is_noticed(
+    writes: WritesDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = frozenset({Verb.READ, Verb.UPDATE})
+    narrow = AccessRule("Product", verbs=update, writable=frozenset())
+    wide = AccessRule("Product", verbs=update, row_filter='{"sku": {"eq": "no.such.product"}}')
+    roles = [RoleVersion(f"rule{index}", 1, {"Product": rule}) for index, rule in enumerate((narrow, wide))]
+    viewer, problem = Viewer(None, Role.READER, roles=tuple(roles)), "may not be written"
+    assert not await finds(writes, viewer, "product", problem)
+    monkeypatch.setattr(rows, "_limited", lambda *arguments: ())
+    assert await finds(writes, viewer, "product", problem)
+
+
+async def test_without_policies_the_harness_would_find_foreign_effects(writes: WritesDatabase) -> None:
+    viewer, problem = unit_writer(writes), "it was hidden"
+    async with under_policies(writes, viewer) as database:
+        assert not await finds(database, viewer, "contact", problem)
+        assert database.reached["done"] > 0
+        await database.connection.execute("alter table contacts disable row level security")
+        try:
+            assert await finds(database, viewer, "contactUpdate", problem)
+        finally:
+            await database.connection.execute("alter table contacts enable row level security")
 
 
 # -- reads ----------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -246,3 +247,57 @@ async def test_only_admins_erase(reader: ChangeReader) -> None:
 async def test_what_is_absent_cannot_be_erased(reader: ChangeReader) -> None:
     refused = await reader.client.error(ERASE, {"id": "cus_" + "0" * 32})
     assert (refused["code"], refused["argument"]) == ("NOT_FOUND", "input.id")
+
+
+ISSUE = """
+with report as (
+    insert into reports (owner, name, title, period, timezone, per, sections, starts_on, closes_at)
+    values ('0011223344556677', 'day', 'Day', 'DAY', 'UTC', 'NONE', '{results}', '2026-03-02', '2026-03-03Z') returning id
+)
+insert into report_issues (report_id, name, title, section_names, starts_on, ends_on, subject_id, status, digest, note,
+    facts, sections)
+select id, 'day', 'Day', '{results}', '2026-03-02', '2026-03-02', id, 'ISSUED', repeat('0', 64), $1, $2, $3 from report
+"""
+DISCLOSURE = """
+insert into disclosures (staff_id, unit_id, customer_id, type, counterparty, matter, value, currency, occurred_on, declared_at)
+select id, unit_id, $1, 'GIFT_RECEIVED', $2, 'A watch of ' || $2, 500, 'CNY', '2026-03-02', now() from staff limit 1
+"""
+REPORTS = "{ reportIssues { nodes { facts sections note digest version } } disclosures { nodes { counterparty matter value } } }"
+
+
+async def test_reports_and_disclosures_forget_an_erased_customer(reader: ChangeReader) -> None:
+    key, other = await edit_customer(reader), f"cus_{'1' * 32}"
+    order = await reader.connection.fetchrow("select id, number from orders where customer_id = $1", UUID(key[4:]))
+    assert order is not None
+    facts: dict[str, Any] = {
+        "customers": [
+            {"id": key, "tier": "GOLD", "orders": [{"total": 12.5}]},
+            {"id": other, "name": "Aroundthe Horns", "tier": "GOLD"},
+        ],
+        "best": {"order": {"id": f"ord_{order['id'].hex}", "total": 7}, "days": 3},
+        "said": "AROUND THE HORN, not Around the Hornby",
+    }
+    written = {"results": f"Saw Canary about {order['number']} and {key}; no canarybird."}
+    texts = [json.dumps(value) for value in (facts, written)]
+    await reader.connection.execute(ISSUE, f"Was {CUSTOMER_NAME}", *texts)
+    await reader.connection.execute(DISCLOSURE, UUID(key[4:]), CUSTOMER_NAME)
+    await reader.client.query(ERASE, {"id": key})
+    data = await reader.client.query(REPORTS)
+    (issue,) = data["reportIssues"]["nodes"]
+    assert issue == {
+        "facts": {
+            "customers": [{"id": None, "tier": None, "orders": [{"total": None}]}, facts["customers"][1]],
+            "best": {"order": {"id": None, "total": None}, "days": 3},
+            "said": "[erased], not Around the Hornby",
+        },
+        "sections": {"results": "Saw [erased] about [erased] and [erased]; no canarybird."},
+        "note": "Was [erased]",
+        "digest": "0" * 64,
+        "version": 2,
+    }
+    (disclosure,) = data["disclosures"]["nodes"]
+    assert disclosure == {"counterparty": "[erased]", "matter": "[erased]", "value": "500.0000"}
+    named = "select count(*) from change_log where concat(before, after) ~ 'Around the Horn\\M|Canary|AROUND'"
+    assert await reader.connection.fetchval(named) == 0
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await reader.connection.execute("set hub.erasing = 'on'; update report_issues set title = 'Night'")

@@ -3,13 +3,14 @@
 import gc
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from uuid import uuid4
 
 import pytest
 import random_runs
-from conftest import CreateDatabase
+from conftest import CreateDatabase, execute_sql
 from graphql import GraphQLObjectType, GraphQLSchema
 from oracle import edge_rows, webhook_rows
 from oracle.compare import ComparisonSummary, EngineComparison
@@ -22,6 +23,7 @@ from oracle.injected_faults import INJECTED_FAULTS, InjectedFault
 from oracle.roles import role_oracle
 from oracle.script import GeneratedOperation
 
+from hub.domain.access.shipped_roles import shipped_roles
 from hub.engine.graphql_types.narrowed_schema import narrow
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.graph import build as build_graph
@@ -46,6 +48,7 @@ async def dsn(create_database: CreateDatabase, demo_dsn: str) -> str:
     new_dsn = await create_database("northwind")
     await edge_rows.add(new_dsn)
     await webhook_rows.add(new_dsn)
+    await execute_sql(new_dsn, ADD_HEAD)
     return new_dsn
 
 
@@ -170,6 +173,49 @@ async def test_generated_operations_of_a_bound_key_are_answered_as_the_oracle_an
     )
     tally = await comparison.run((operation_generator.operation(number) for number in range(draws)), viewer)
     assert not tally.differences, report(tally)
+
+
+LATER = datetime(2026, 6, 1, tzinfo=UTC)  # job roles hold then
+HEAD_SINCE = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+OWN_LISTS = ("tasks", "workSteps", "notifications")
+# The person to whom most steps are addressed leads the unit in which most are done.
+ADD_HEAD = """insert into job_roles (staff_id, role, unit_id, from_at)
+select (select mode() within group (order by addressee_id) from work_steps), 'HEAD',
+    (select mode() within group (order by working_unit_id) from work_steps), '2026-05-01Z'"""
+
+
+def asking_viewer(dataset: Dataset, which: str) -> Viewer:
+    """The viewer of a member of staff, of one who leads a unit, of one with a key of a unit, or of a customer."""
+    rows, manager = dataset.rows, (shipped_roles()["manager"],)
+    if which == "customer":
+        return bound_viewer(dataset, "customer")
+    (head,) = [row["staff_id"] for row in rows["JobRole"] if row["role"] == "HEAD" and row["from_at"] == HEAD_SINCE]
+    if which == "head":
+        return Viewer(None, Role.READER, staff_id=head, roles=manager)
+    several = {row["id"] for row in rows["WorkStep"] if row["addressee_id"] is None}
+    having = [{row["staff_id"] for row in rows["Task"]}, {row["addressee_id"] for row in rows["WorkStep"]}]
+    notified = {row["staff_id"] for row in rows["Notification"] if row["row_id"] in several}
+    member = min(notified.intersection(*having) - {head})
+    if which == "member":
+        return Viewer(None, Role.WRITER, staff_id=member)
+    return replace(bound_viewer(dataset, "region"), staff_id=member, roles=manager)
+
+
+@pytest.mark.parametrize("which", ["member", "head", "unit", "customer"])
+async def test_me_is_answered_as_the_oracle_answers_it(
+    oracle: Oracle, comparison: EngineComparison, which: str
+) -> None:
+    viewer = asking_viewer(oracle.data, which)
+    own = EngineComparison(role_oracle(oracle, viewer, LATER), comparison.execute_step, LATER)
+    operations = [o for o in enumerate_operations(own.oracle, viewer, LATER, SEED) if o.label.startswith("me ")]
+    tally = await own.run(operations, viewer)
+    assert not tally.differences, report(tally)
+    counted = "{ me { %s } }" % " ".join(f"{name} {{ totalCount }}" for name in OWN_LISTS)  # noqa: UP031
+    counts = own.oracle.answer(counted, None, viewer, LATER).data["me"]
+    if which != "unit":  # what a drawn unit has differs
+        assert [bool(counts[name]["totalCount"]) for name in OWN_LISTS] == [which != "customer"] * 3
 
 
 @pytest.mark.parametrize("plant", INJECTED_FAULTS, ids=lambda plant: plant.name)

@@ -240,11 +240,11 @@ async def test_the_walk_over_the_schema_asks_for_every_field_of_every_type(every
     object_types = {
         type_
         for type_ in read_types(every_type.schema)
-        if type_.name not in {*MESSAGE_TYPES, "Me", "MeViewer"} and "Revision" not in type_.name
+        if type_.name not in MESSAGE_TYPES and "Revision" not in type_.name
     }
     fields = {(type_.name, name) for type_ in object_types for name in type_.fields}
-    # Changes, the past and who asks stand elsewhere: in test_changes_query.py, test_history_visibility.py, test_people.py.
-    elsewhere = {("Query", name) for name in ("changes", "nodeAsOf", "me")} | {
+    # Changes and the past stand elsewhere: in test_changes_query.py and test_history_visibility.py.
+    elsewhere = {("Query", name) for name in ("changes", "nodeAsOf")} | {
         (name, HISTORY) for name in entities if entities[name].captured
     }
     assert fields - collector.requested == elsewhere

@@ -43,6 +43,7 @@ async def fill_tables(dsn: str, tables: Sequence[sa.Table], count: int) -> None:
                 await connection.execute(
                     f"insert into {table.name} ({', '.join(values)})"
                     f" select {', '.join(values.values())} from generate_series({share.start}, {share.stop - 1}) as n"
+                    " on conflict do nothing"
                 )
         for table in ordered:
             for column in table.columns:
@@ -64,7 +65,7 @@ def _shares(subjects: Sequence[type[Entity] | None], count: int) -> Iterator[tup
 
 def _values(table: sa.Table, subject: type[Entity] | None) -> Iterator[tuple[str, str]]:
     """An SQL expression of the row number `n` for each column that has no value of its own."""
-    for column in table.columns:
+    for shift, column in enumerate(table.columns):
         if column.computed is not None or column.name in ("id", "version"):
             continue
         if subject is not None and column.name in ("entity", "row_id"):
@@ -73,7 +74,7 @@ def _values(table: sa.Table, subject: type[Entity] | None) -> Iterator[tuple[str
         target = _referenced(column)
         if target is not None:
             if target is not table:
-                yield f'"{column.name}"', _parent(target)
+                yield f'"{column.name}"', _parent(target, shift=shift)
         elif (text := _plain_value(column)) is not None:
             yield f'"{column.name}"', text
 
@@ -82,15 +83,17 @@ def _referenced(column: sa.Column[object]) -> sa.Table | None:
     return next((key.column.table for key in column.foreign_keys if key.column.name == "id"), None)
 
 
-def _parent(table: sa.Table, number: str = "n") -> str:
+def _parent(table: sa.Table, number: str = "n", shift: int = 0) -> str:
+    """A row of the table; columns of different shift pair each row with many others."""
     count = f"(select greatest(1, least({PARENTS}, count(*)))::int from {table.name})"
-    return f"(array(select id from {table.name} order by id limit {PARENTS}))[1 + {number} % {count}]"
+    index = f"({number} + {shift} * ({number} / {count})) % {count}"
+    return f"(array(select id from {table.name} order by id limit {PARENTS}))[1 + {index}]"
 
 
 _TEXTS: Mapping[type[sa.types.TypeEngine[object]], str] = {
     sa.Boolean: "n % 2 = 0",
-    sa.Integer: "n",
-    sa.Numeric: "n % 10",
+    sa.Integer: "1 + n",
+    sa.Numeric: "1 + n % 9",
     sa.Text: "'text ' || n",
     sa.LargeBinary: "sha256(n::text::bytea)",
     JSONB: "'{}'",

@@ -3,6 +3,8 @@
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from inspect import signature
 from typing import Any
 
 from graphql import (
@@ -20,6 +22,9 @@ from oracle.data import Dataset, public_id
 from oracle.values import to_output
 
 from hub.engine.catalog.catalog import Catalog, CatalogEntity
+from hub.model.commands import registered_commands
+from hub.model.entity import Entity
+from hub.text_case import camel_case
 
 # The type whose id an input field takes, where its name does not say so.
 TARGETS = {
@@ -55,6 +60,19 @@ class MutationInput:
     def replaced(self, path: tuple[Any, ...], new: str) -> dict[str, Any]:
         """The input with another id at a path."""
         return _replaced(self.value, path, new)  # type: ignore[no-any-return]
+
+
+@cache
+def _targets_of_commands() -> dict[tuple[str, str], str]:
+    """By command and name of a parameter, the type of the row that the parameter names."""
+    targets: dict[tuple[str, str], str] = {}
+    for registered in registered_commands():
+        for parameter in signature(registered.function).parameters.values():
+            for note in getattr(parameter.annotation, "__metadata__", ()):
+                if isinstance(note, type) and issubclass(note, Entity):
+                    key = camel_case(parameter.name)
+                    targets |= {(name, key): note.__name__ for name in (registered.name, registered.bulk_name) if name}
+    return targets
 
 
 def _replaced(value: Any, path: tuple[Any, ...], new: str) -> Any:
@@ -156,6 +174,7 @@ class MutationInputs:
         target = TARGETS.get(link, link[:1].upper() + link[1:])
         if name in ("id", "ids") and entity is not None:
             target = entity.name
+        target = _targets_of_commands().get((drawn.root, name), target)
         if target not in self._catalog.entities:
             return f"cus_{ABSENT_KEY}"
         drawn.ids.append((path, target))

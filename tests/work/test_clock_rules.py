@@ -1,6 +1,7 @@
 """Clock rules: a row's state starts, stops and voids its clocks; acts of levels give tasks and move the row."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from clock_hub import ADVANCE, POLICY, china, open_clock_hub
 from conftest import CreateDatabase
 from writer_client import HubClient
 
+from hub.domain.work import policy_changes
 from hub.model.clock_rules import ClockRule, clock_rule_faults
 from hub.schema.work.tasks import Task
 
@@ -91,6 +93,29 @@ async def test_a_row_that_no_policy_matches_has_no_clock_until_one_does(
     read = (await client.query(READ, {"id": task["id"]}))["task"]["clocks"]["nodes"]
     assert [(node["goalSeconds"], node["policy"]) for node in read] == [(7_200, {"code": "visits"})]
     await client.query(DONE, {"id": task["id"]})
+
+
+async def test_a_new_policy_gives_open_rows_a_clock_that_begins_then(
+    client: HubClient, people: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy_changes, "CHANGED", 2)  # several rounds of the timer
+    tasks = [(await _create(client, people, "TRAINING"))["id"] for _ in range(5)]
+    other = (await _create(client, people, "MEETING"))["id"]
+    await client.query(DONE, {"id": tasks[0]})
+    created = (await client.query("query ($id: ID!) { task(id: $id) { createdAt } }", {"id": other}))["task"][
+        "createdAt"
+    ]
+    later = (datetime.fromisoformat(created) + timedelta(seconds=1)).isoformat()  # each round is a microsecond later
+    assert [await _clocks(client, task) for task in tasks] == [[]] * 5
+    match = {"type": {"eq": "TRAINING"}}
+    policy = POLICIES[0] | {"code": "trainings", "position": 9, "match": match}
+    for _ in range(2):  # the second changes nothing
+        await client.query(POLICY, {"input": policy})
+        await client.query(ADVANCE, {"to": later})
+    assert [await _clocks(client, task) for task in (*tasks, other)] == [[], *[["RUNNING"]] * 4, []]
+    started = "query ($id: ID!) { task(id: $id) { clocks { nodes { startedAt policy { code } } } } }"
+    read = (await client.query(started, {"id": tasks[1]}))["task"]["clocks"]["nodes"]
+    assert [(clock["startedAt"][:19], clock["policy"]) for clock in read] == [(created[:19], {"code": "trainings"})]
 
 
 async def test_levels_give_tasks_and_move_the_row(client: HubClient, people: dict[str, str]) -> None:

@@ -20,7 +20,6 @@ from clock_hub import (
     china,
     open_clock_hub,
 )
-from escalation_run import ENDED_VISIT, expected_levels, go_through_levels
 from writer_client import HubClient, open_hub_client
 
 from hub.db.pool import Pool
@@ -232,10 +231,3 @@ async def test_what_lies_beyond_the_horizon_is_due_when_the_calendar_goes_that_f
     assert datetime.fromisoformat((await row.read("STEP"))["dueAt"]) == china("2026-02-26T17:00")
     never = CHINA | {"code": "never", "country": "", "weekly": {}}
     assert (await branch.client.error(CALENDAR, {"input": never}))["code"] == "CALENDAR_EMPTY"
-
-
-async def test_a_visit_that_nobody_makes_is_reported_level_by_level(database_dsn: str) -> None:
-    visit, subscribed, delivered = await go_through_levels(database_dsn, kill=False)
-    assert visit == ENDED_VISIT
-    assert subscribed == expected_levels()
-    assert delivered == expected_levels()

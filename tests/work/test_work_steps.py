@@ -242,3 +242,32 @@ async def test_several_steps_are_decided_with_one_mutation(people: WorkPeople) -
     rows = [{"id": id, "decision": "DONE"} for id in steps]
     decided = await people.client.query(DECIDE_ALL, {"rows": rows}, key=people.token("ana"))
     assert decided["workStepsDecide"]["results"] == [{"workStep": {"decision": "DONE"}}] * 3
+
+
+ROLE = "mutation ($input: JobRoleUpsertInput!) { jobRoleUpsert(input: $input) { jobRole { id } } }"
+MINE = """{ me { notifications(filter: {text: {startsWith: "Loan"}}) { nodes { type text } } workSteps { nodes { id } } } }"""
+
+
+async def test_who_gets_a_role_is_notified_of_open_steps_and_the_opener_of_the_end(people: WorkPeople) -> None:
+    for name in ("new", "ivo", "far"):
+        await people.add(name, "other" if name == "far" else "branch")
+    await people.describe("late", step("late", "LATE"))
+    item = (await people.open("ivo", "late", title="Loan of Ivo"))["id"]
+    (open_step,) = await people.open_steps(item)
+    later = "2026-03-02T02:00:00Z"
+    for name, unit, begins in (("new", "branch", later), ("ivo", "branch", None), ("far", "other", None)):
+        role = {"staffId": people.workers[name].id, "role": "LATE", "unitId": f"unt_{people.units[unit].hex}"}
+        await people.client.query(ROLE, {"input": role | ({"fromAt": begins} if begins else {})})
+    await people.advance("03-02 09:59")
+    assert (await people.client.query(MINE, key=people.token("new")))["me"]["notifications"]["nodes"] == []
+    await people.advance("03-02 10:00")
+    mine = {name: (await people.client.query(MINE, key=people.token(name)))["me"] for name in ("new", "ivo", "far")}
+    assert mine["new"] == {
+        "notifications": {"nodes": [{"type": "ASSIGNED", "text": "Loan of Ivo: Late"}]},
+        "workSteps": {"nodes": [{"id": open_step["id"]}]},
+    }
+    nothing: dict[str, Any] = {"notifications": {"nodes": []}, "workSteps": {"nodes": []}}
+    assert (mine["ivo"], mine["far"]) == (nothing, nothing)
+    await people.decide("new", item)
+    (ended,) = (await people.client.query(MINE, key=people.token("ivo")))["me"]["notifications"]["nodes"]
+    assert ended == {"type": "COPY", "text": "Loan of Ivo ended: DONE"}

@@ -8,6 +8,7 @@ from uuid import UUID
 from hub.db import audit_log, change_log
 from hub.db.pool import Connection
 from hub.domain.webhooks import queue
+from hub.domain.work.report_erasure import erase_from_disclosures, erase_from_reports, find_marks
 from hub.model import rows
 from hub.model.commands import command
 from hub.model.entity import declared_entities
@@ -35,7 +36,7 @@ async def erase_customer(
 ) -> ErasePayload:
     """Deletes a customer with everything that belongs to it, and redacts its entries in the change log.
 
-    What names it in the audit log is erased as well; the digests stay, so that the log can still be verified.
+    What names it in the audit log and in reports is erased as well; the digests stay, so that the log can still be verified.
     Change streams report the rows as deleted, without their content. It cannot be undone.
     Stored responses of operations are encrypted with their idempotency keys, so they name nobody.
     About 20,000 rows take a second, so HUB_REQUEST_TIMEOUT must allow for it."""
@@ -44,8 +45,11 @@ async def erase_customer(
     await rows.lock_row(tx, viewer, Customer, id, "id")
     async with change_log.long_statement_timeout(tx):
         await queue.erase_customer(tx, id, seconds=change_log.LONG_STATEMENT_SECONDS)
+        marks = await find_marks(tx, id)
+    await erase_from_disclosures(tx, id, now)
     await writer_of(Customer).delete(tx, viewer, id, None, now)
     async with change_log.long_statement_timeout(tx):
+        await erase_from_reports(tx, marks, now)
         await audit_log.erase_customer(tx, id, _id_prefixes())
         entries = await change_log.redact_customer(tx, id)
         await queue.redact_answers(tx, id, seconds=change_log.LONG_STATEMENT_SECONDS)

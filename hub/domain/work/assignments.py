@@ -202,6 +202,7 @@ async def _follow(tx: Connection, viewer: Viewer, customer_id: UUID, now: dateti
 
 async def _locked(tx: Connection, viewer: Viewer, key: UUID) -> asyncpg.Record:
     """The assignment, with its customer locked before it: as in the other commands."""
+    await rows.require_visible(tx, viewer, Assignment, key, "id")
     customer_id = await tx.fetchval("select customer_id from assignments where id = $1", key)
     if customer_id is not None and await rows.can_see(tx, viewer, Customer.table, customer_id):
         await rows.lock_row(tx, viewer, Customer, customer_id, "id")

@@ -1,10 +1,10 @@
-"""Open clocks change with their calendar, their policy and their row. What they have spent stays; their due time moves.
+"""Open clocks change with their calendar and their row. What they have spent stays; their due time moves.
 
-Timers change the clocks of a calendar or policy some at a time, right after its change."""
+A timer changes the clocks of a calendar some at a time, right after its change; policy_changes.py those of a policy."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from hub.db.pool import Connection
@@ -16,7 +16,6 @@ from hub.model.entity import Entity
 from hub.model.timers import timer
 from hub.model.working_time import MICROSECOND
 from hub.schema.work.calendars import Calendar
-from hub.schema.work.sla_policies import SlaPolicy
 
 CHANGED = 500  # clocks that one transaction changes
 
@@ -25,15 +24,6 @@ select c.id from clocks as c join calendars as k on k.id = c.calendar_id
 where c.calendar_id = $1 and c.calendar_version < k.version and c.stopped_at is null limit $2
 """
 _COUNT_ON = "update calendars set clocks_move_at = $2 where id = $1"
-_OUTDATED_BY_POLICY = """
-select c.id from clocks as c join sla_policies as p on p.id = c.policy_id
-where c.policy_id = $1 and c.policy_revision < p.revision and c.stopped_at is null limit $2
-"""
-_CHANGE_ON = "update sla_policies set clocks_change_at = $2 where id = $1"
-_TERMS = """
-select p.revision, t.clock, t.goal_seconds, t.calendar_id from sla_policies as p
-left join sla_terms as t on t.policy_id = p.id where p.id = $1
-"""
 _OPEN_OF_ROW = "select id, name from clocks where row_id = $1 and stopped_at is null and not own_goal"
 
 
@@ -44,22 +34,6 @@ async def count_on_by_new_calendar(tx: Connection, key: UUID, now: datetime) -> 
     clocks = await load_clocks(tx, outdated)
     await write_clocks(tx, [clock.scheduled(clock.state, now) for clock in clocks], now)
     await tx.execute(_COUNT_ON, key, now + MICROSECOND if len(outdated) == CHANGED else None)
-
-
-@timer("policy.clocks", SlaPolicy.c.clocks_change_at)
-async def follow_new_revision(tx: Connection, key: UUID, now: datetime) -> None:
-    """Gives the open clocks of a changed policy its new goals, calendars and levels. A removed goal stays as it was."""
-    outdated = [row["id"] for row in await tx.fetch(_OUTDATED_BY_POLICY, key, CHANGED)]
-    clocks = await load_clocks(tx, outdated)
-    terms = await tx.fetch(_TERMS, key)
-    by_clock = {
-        row["clock"]: MatchingPolicy(key, row["revision"], timedelta(seconds=row["goal_seconds"]), row["calendar_id"])
-        for row in terms
-        if row["clock"] is not None
-    }
-    bare = MatchingPolicy(key, terms[0]["revision"], None, None)
-    await _follow(tx, [(clock, by_clock.get(clock.name, bare)) for clock in clocks], now)
-    await tx.execute(_CHANGE_ON, key, now + MICROSECOND if len(outdated) == CHANGED else None)
 
 
 async def rematch_clocks(tx: Connection, entity: type[Entity], row_id: UUID, now: datetime) -> None:
@@ -75,11 +49,13 @@ async def rematch_clocks(tx: Connection, entity: type[Entity], row_id: UUID, now
         if (policy := await find_policy(tx, entity.__name__, row_id, name, now)) is not None
     }
     clocks = [clock for clock in await load_clocks(tx, list(policies)) if clock.policy != policies[clock.key].key]
-    await _follow(tx, [(clock, policies[clock.key]) for clock in clocks], now)
+    await follow_policies(tx, [(clock, policies[clock.key]) for clock in clocks], now)
 
 
-async def _follow(tx: Connection, followed: Sequence[tuple[StoredClock, MatchingPolicy]], now: datetime) -> None:
-    """Lets clocks follow policies, in one statement."""
+async def follow_policies(
+    tx: Connection, followed: Sequence[tuple[StoredClock, MatchingPolicy]], now: datetime
+) -> None:
+    """Lets clocks follow policies from now on, in one statement."""
     calendars = await current_calendars(
         tx, [key for clock, policy in followed for key in (clock.calendar, policy.calendar)]
     )

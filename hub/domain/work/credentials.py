@@ -14,7 +14,7 @@ from hub.db.pool import Connection
 from hub.domain.work.job_roles import head_of
 from hub.domain.work.notifications import notify
 from hub.errors import BadInput, Forbidden
-from hub.model import rows
+from hub.model import exact_json, rows
 from hub.model.commands import command
 from hub.model.subjects import subject_values
 from hub.model.timers import timer
@@ -51,6 +51,12 @@ select exists (
 """
 
 
+_EQUAL = f"""
+select id from credentials where staff_id = $1 and type = $2 and code = $3
+    and (level, step, "limit", currency, valid_until) is not distinct from ($4, $5, $6, $7, $8)
+    and evidence = $9 and {_COUNTS.format(moment="$10")}
+order by valid_from limit 1
+"""
 _PERSON = "select name, unit_id from staff where id = $1"
 
 
@@ -90,7 +96,9 @@ async def grant_credential(
     ] = None,
     now: datetime,
 ) -> CredentialGrantPayload:
-    """Grants a grade, a certificate or authority to a member of staff whom the key reads about."""
+    """Grants a grade, a certificate or authority to a member of staff whom the key reads about.
+
+    Without effect where it would begin now and the person has an equal one that counts now."""
     Credential.require(viewer, "create")
     _require_another_person(viewer, staff_id)
     begins_at = valid_from or now
@@ -108,6 +116,8 @@ async def grant_credential(
     await rows.require_visible(tx, viewer, Staff, staff_id, "staff_id")
     if replaces_id is not None:
         await _replace(tx, viewer, replaces_id, row, now)
+    elif valid_from is None and (equal := await _find_equal(tx, row, now)) is not None:
+        return CredentialGrantPayload(equal)
     if type == CredentialType.GRADE:
         await _require_free(tx, row)
     try:
@@ -254,6 +264,14 @@ async def _replace(tx: Connection, viewer: Viewer, key: UUID, row: Mapping[str, 
         raise BadInput(message, argument="replaces_id")
     values = {"ended_at": row["valid_from"], "reason": f"Replaced by {row['type']} {row['code']}."}
     await rows.update_row(tx, viewer, Credential, key, values, now, fields=("ended_at",))
+
+
+async def _find_equal(tx: Connection, row: Mapping[str, Any], now: datetime) -> UUID | None:
+    """The key of a credential that counts now and says the same."""
+    names = ("staff_id", "type", "code", "level", "step", "limit", "currency", "valid_until")
+    values = (row[name] for name in names)
+    key: UUID | None = await tx.fetchval(_EQUAL, *values, exact_json.dumps(row["evidence"]), now)
+    return key
 
 
 async def _require_free(tx: Connection, row: Mapping[str, Any]) -> None:

@@ -165,7 +165,7 @@ async def _open_step(flow: ItemFlow, rule: StepRule) -> None:
         return
     for person in able:
         key = keys[person] if person in keys else keys[None]
-        await _notify(flow, key, [person], NotificationType.ASSIGNED, f"{flow.item['title']}: {rule.name}", rule.role)
+        await notify_of_step(flow, key, rule, [person])
     if len(able) < rule.quorum:
         await _report_missing(flow, rule, addressing, keys[None])
 
@@ -188,6 +188,11 @@ async def _insert_step(
         if due_at is not None:
             await rows.update_row(flow.tx, ADMIN, WorkStep, key, {"due_at": due_at}, flow.now)
     return key
+
+
+async def notify_of_step(flow: ItemFlow, key: UUID, rule: StepRule, people: list[UUID]) -> None:
+    """Notifies people of a step that is addressed to them."""
+    await _notify(flow, key, people, NotificationType.ASSIGNED, f"{flow.item['title']}: {rule.name}", rule.role)
 
 
 async def _notify(
@@ -292,10 +297,19 @@ async def end(flow: ItemFlow, status: WorkItemStatus, reason: str | None = None)
     """Ends an item: what is open is skipped, and items that waited for it begin."""
     await _skip(flow)
     await _move_item(flow, status, reason)
+    await _notify_opener(flow)
     if status is not WorkItemStatus.DONE:
         await skip_milestones(flow.tx, "WorkItem", flow.key, flow.now)
     for row in await flow.tx.fetch(_DEPENDENTS, flow.key):
         await begin_if_free(await lock_item(flow.tx, flow.viewer, row["id"], flow.now))
+
+
+async def _notify_opener(flow: ItemFlow) -> None:
+    """Tells the opener how the item ended, unless the opener itself ended it."""
+    opener = flow.item["opened_by_id"]
+    if opener is not None and opener != flow.viewer.staff_id:
+        about, text = _subject_of(flow, "WorkItem", flow.key), f"{flow.item['title']} ended: {flow.item['status']}"
+        await notify(flow.tx, about, staff_ids=[opener], type=NotificationType.COPY, text=text, now=flow.now)
 
 
 async def begin_if_free(flow: ItemFlow) -> None:

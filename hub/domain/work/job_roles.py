@@ -10,6 +10,8 @@ from hub.db.pool import Connection
 from hub.errors import BadInput
 from hub.model import rows, validators
 from hub.model.commands import command
+from hub.model.entity import Entity
+from hub.model.rules import after_change
 from hub.model.succession import succeed
 from hub.model.validators import check_values
 from hub.schema.organisation.staff import Staff
@@ -43,6 +45,9 @@ where role = $1 and staff_id = $2 and unit_id is not distinct from $3 and team_i
 """
 
 
+_ANNOUNCE = "update job_roles set announces_at = greatest(from_at, $2) where id = $1 and (to_at is null or to_at > $2)"
+
+
 async def holders(
     tx: Connection, role: str, unit_id: UUID | None = None, team_id: UUID | None = None, *, now: datetime
 ) -> list[UUID]:
@@ -50,7 +55,7 @@ async def holders(
     return [row["staff_id"] for row in await tx.fetch(_HOLDERS, role, unit_id, team_id, now)]
 
 
-async def head_of(tx: Connection, unit_id: UUID, *, now: datetime, besides: UUID | None = None) -> UUID | None:
+async def head_of(tx: Connection, unit_id: UUID | None, *, now: datetime, besides: UUID | None = None) -> UUID | None:
     """The head of the nearest unit, at or above this one, that has a head now; None if none has.
 
     `besides` is a person who does not count: whose own case the head is asked about."""
@@ -85,6 +90,9 @@ async def upsert_job_role(
     if (unit_id is None) is (team_id is None):
         message = "unit_id: a role is of a unit or of a team; give exactly one of unitId and teamId."
         raise BadInput(message, argument="unit_id")
+    await rows.require_visible(tx, viewer, Staff, staff_id, "staff_id")
+    await rows.require_reference_visible(tx, viewer, JobRole.table, "unit_id", unit_id)
+    await rows.require_reference_visible(tx, viewer, JobRole.table, "team_id", team_id)
     begins = from_at or now
     held = await tx.fetchrow(_HELD, role, staff_id, unit_id, team_id, begins)
     if held is not None:
@@ -95,6 +103,15 @@ async def upsert_job_role(
         "staff_id": staff_id, "role": role, "unit_id": unit_id, "team_id": team_id, "from_at": begins, "to_at": to_at,
     }  # fmt: skip
     if role not in SINGLE_ROLES:
-        return JobRolePayload(await rows.insert_row(tx, viewer, JobRole, values, now, fields=values))
-    owner = "unit_id" if team_id is None else "team_id"
-    return JobRolePayload(await succeed(tx, viewer, JobRole, values, now, same=(owner, "role")))
+        key = await rows.insert_row(tx, viewer, JobRole, values, now, fields=values)
+    else:
+        owner = "unit_id" if team_id is None else "team_id"
+        key = await succeed(tx, viewer, JobRole, values, now, same=(owner, "role"))
+    await announce_role(tx, JobRole, key, now)
+    return JobRolePayload(key)
+
+
+@after_change(JobRole)
+async def announce_role(tx: Connection, entity: type[Entity], key: UUID, now: datetime) -> None:
+    """Lets the person be notified of the work that waits for the role, once it begins (role_announcements.py)."""
+    await tx.execute(_ANNOUNCE, key, now)

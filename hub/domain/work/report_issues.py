@@ -33,6 +33,10 @@ UNIT_HEAD = "HEAD"
 _DUE_AT = "select due_at from clocks where id = $1"
 _READ_REPORT = "select * from reports where id = $1"
 _READ = "select * from report_issues where id = $1 for update"
+_CHECK_OF = """
+select i.staff_id, i.team_id, i.unit_id, i.submitter_id, r.checked_by
+from report_issues as i join reports as r on r.id = i.report_id where i.id = $1
+"""
 _HAS_CORRECTION = "select exists (select from report_issues where replaces_id = $1)"
 _DIGEST_OF = "select digest from report_issues where id = $1"
 
@@ -132,7 +136,7 @@ async def submit_report(
         reason = issue["fault"] or "they are read at the end of the period"
         message = f"id: the facts of the report are missing: {reason}; submit it later."
         raise BadInput(message, code="REPORT_FACTS_MISSING", argument="id")
-    checkers = await _checkers(tx, report, {**issue, "submitter_id": person}, now)
+    checkers = await _checkers(tx, report["checked_by"], {**issue, "submitter_id": person}, now)
     checker = next((other for other in checkers if other != person), None)
     if checker is not None:
         changes["checker_id"] = checker
@@ -179,9 +183,8 @@ async def check_report(
     """Checks a submitted report, which is issued then. Another person than the one who submitted it does that."""
     ReportIssue.require(viewer, "update")
     person = acting_person(viewer)
+    await _require_checker(tx, viewer, person, id, now)
     issue = await fetch_row(tx, _READ, id)
-    report = await fetch_row(tx, _READ_REPORT, issue["report_id"])
-    await _require_checker(tx, viewer, person, report, issue, now)
     _require_status(issue, ReportIssueStatus.SUBMITTED, "checked")
     if issue["submitter_id"] == person:
         raise Forbidden("id: who submitted a report does not check it.", code="DUAL_CONTROL", argument="id")
@@ -200,37 +203,36 @@ async def check_report(
     return ReportIssuePayload(id)
 
 
-async def _require_checker(
-    tx: Connection,
-    viewer: Viewer,
-    person: UUID,
-    report: Mapping[str, Any],
-    issue: Mapping[str, Any],
-    now: datetime,
-) -> None:
+async def _require_checker(tx: Connection, viewer: Viewer, person: UUID, key: UUID, now: datetime) -> None:
     """Raises NotFound or Forbidden unless the person holds the role that checks the report.
 
-    Whoever holds it need not see the report before: it is handed to the person by the check."""
-    if person in await _checkers(tx, report, issue, now):
+    Whoever holds it need not see the report before: it is handed to the person by the check. A hidden report takes as many
+    statements as an absent one."""
+    row = await tx.fetchrow(_CHECK_OF, key)
+    issue = (
+        dict.fromkeys(("staff_id", "team_id", "unit_id", "submitter_id", "checked_by")) if row is None else dict(row)
+    )
+    checkers = await _checkers(tx, issue["checked_by"], issue, now)
+    visible = await rows.can_see(tx, viewer, ReportIssue.table, key)
+    if person in checkers:
         return
-    if not await rows.can_see(tx, viewer, ReportIssue.table, issue["id"]):
+    if not visible:
         raise rows.not_visible("id")
-    message = f"id: a person with the role {report['checked_by']} of its unit checks it; ask one of them."
+    message = f"id: a person with the role {issue['checked_by']} of its unit checks it; ask one of them."
     raise Forbidden(message, argument="id")
 
 
-async def _checkers(
-    tx: Connection, report: Mapping[str, Any], issue: Mapping[str, Any], now: datetime
-) -> Sequence[UUID]:
-    """Who may check a report now, never its author where the head of a unit does: then it is the head of one above."""
-    role, unit_id = report["checked_by"], issue["unit_id"]
-    if role is None:
-        return ()
-    people = [] if issue["team_id"] is None else await holders(tx, role, team_id=issue["team_id"], now=now)
-    if unit_id is not None and role == UNIT_HEAD:
-        chief = await head_of(tx, unit_id, now=now, besides=issue["submitter_id"] or issue["staff_id"])
-        return [*people, *([] if chief is None else [chief])]
-    return people + ([] if unit_id is None else await holders(tx, role, unit_id, now=now))
+async def _checkers(tx: Connection, checked_by: str | None, issue: Mapping[str, Any], now: datetime) -> Sequence[UUID]:
+    """Who may check a report now, never its author where the head of a unit does: then it is the head of one above.
+
+    It takes as many statements whatever the report says."""
+    role, unit_id = checked_by or "", issue["unit_id"]
+    of_team = await holders(tx, role, team_id=issue["team_id"], now=now)
+    of_unit = await holders(tx, role, unit_id, now=now)
+    chief = await head_of(tx, unit_id, now=now, besides=issue["submitter_id"] or issue["staff_id"])
+    if role != UNIT_HEAD or unit_id is None:
+        return [*of_team, *of_unit]
+    return [*of_team, *([] if chief is None else [chief])]
 
 
 @command("reportCorrect")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from hub.db.pool import Connection
+from hub.domain.work.policy_changes import reach_open_rows
 from hub.domain.work.policy_inputs import EscalationRuleInput, SlaTermInput, check_rules, check_subject, check_terms
 from hub.errors import BadInput, NotFound
 from hub.model import exact_json, rows, stored_filters, validators
@@ -21,10 +22,6 @@ _LOCK_CODE = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 _FIND = "select id from sla_policies where code = $1"
 _PARTS = "select * from {table} where policy_id = $1"
 _REMOVE = "delete from {table} where id = any($1)"
-_CHANGE_CLOCKS = """
-update sla_policies set clocks_change_at = $2
-where id = $1 and exists (select from clocks where policy_id = $1 and stopped_at is null)
-"""
 
 
 class SlaPolicyUpsertPayload(NamedTuple):
@@ -57,7 +54,8 @@ async def upsert_policy(
 ) -> SlaPolicyUpsertPayload:
     """Creates a policy, or replaces the one with this code by the input as a whole. Equal input changes nothing.
 
-    Open clocks that follow it get the new goals, calendars and levels; they keep what they have spent."""
+    Open clocks that follow it get the new goals, calendars and levels; they keep what they have spent. Open rows that it
+    matches and that have no clock get one, which begins now."""
     texts = {"code": code, "name": name}
     texts = validators.check_values(texts, {"code": validators.slug, "name": validators.single_line})
     await tx.execute(_LOCK_CODE, f"sla_policies.code={texts['code']}")
@@ -72,6 +70,7 @@ async def upsert_policy(
             raise NotFound(message, argument="expected_version")
         key = await rows.insert_row(tx, viewer, SlaPolicy, {"code": texts["code"], "revision": 1, **columns}, now)
         await parts.store(tx, viewer, key, now)
+        await reach_open_rows(tx, key, now)
         return SlaPolicyUpsertPayload(key, True)
     await _update(tx, viewer, key, columns, parts, expected_version, now)
     return SlaPolicyUpsertPayload(key, False)
@@ -126,7 +125,7 @@ async def _update(
         await require_version(tx, viewer, SlaPolicy, key, changed, expected_version)
     if await parts.store(tx, viewer, key, now) or changed:
         await rows.update_row(tx, viewer, SlaPolicy, key, changed | {"revision": stored["revision"] + 1}, now)
-        await tx.execute(_CHANGE_CLOCKS, key, now)
+        await reach_open_rows(tx, key, now)
 
 
 async def _store_parts(

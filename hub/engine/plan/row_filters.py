@@ -24,12 +24,10 @@ from hub.engine.plan.filters import ALWAYS_TRUE, plan_filter
 from hub.engine.plan.parameters import ExecutionContext, Parameter, Runtime
 from hub.engine.plan.predicates import Or, Predicate
 from hub.model import exact_json, scopes
-from hub.rights import CUSTOMER, STAFF, UNITS, AccessRule, Rights, Verb, rights_of
+from hub.rights import CUSTOMER, STAFF, UNITS, UNLIMITED_RIGHTS, AccessRule, Rights, Verb
 from hub.viewer import ADMIN, Viewer
 
 NO_ROWS = Or(())
-# A filter's own conditions are limited by nobody's rights.
-EVERYBODY = rights_of("unrestricted")
 _VIEWER_VALUES: dict[str, Callable[[Viewer], Any]] = {
     STAFF: lambda viewer: viewer.staff_id,
     CUSTOMER: lambda viewer: viewer.customer_id,
@@ -77,7 +75,7 @@ def plan_row_filter(
         bad_input("FILTER_INVALID", "filter", f"it is no {entity.name}Filter; check its names and values.")
     variables = {"filter": value}
     reader = ArgumentReader(schema.plan_relevant_enums, variables)
-    planning = PlanningContext(schema.catalog, reader, Limits(), EVERYBODY, prefix=prefix, by_keys=True)
+    planning = PlanningContext(schema.catalog, reader, Limits(), UNLIMITED_RIGHTS, prefix=prefix, by_keys=True)
     predicate = plan_filter(planning, reader.variable("filter", filter_type), entity, "filter")
     if planning.time_dependent:
         problem = "a role's rows cannot depend on the time; compare with fixed times."

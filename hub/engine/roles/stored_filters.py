@@ -3,7 +3,7 @@
 A stored filter reads every row and column, whoever wrote it. It holds no variables but those of the viewer."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -55,8 +55,15 @@ class StoredFilterPlanner:
 
     async def matches(self, tx: Connection, entity: str, value: Any, key: UUID) -> bool:
         """Whether the row of this key matches a filter; it does not match one that cannot be planned."""
+        return bool(await self.matching(tx, entity, value, [key]))
+
+    async def matching(self, tx: Connection, entity: str, value: Any, keys: Sequence[UUID]) -> Sequence[UUID]:
+        """Those of the rows of these keys that match a filter, in their order; none for one that cannot be planned."""
         statement = self._statement(entity, exact_json.dumps(value, sort_keys=True))
-        return statement is not None and bool(await tx.fetch(statement.text, *statement.bind(ADMIN, 1, [key])))
+        if statement is None:
+            return ()
+        matched_keys = {row["id"] for row in await tx.fetch(statement.text, *statement.bind(ADMIN, len(keys), keys))}
+        return [key for key in keys if key in matched_keys]
 
     def _compile(self, entity: str, text: str) -> MembersStatement | None:
         schema = self._build()

@@ -181,15 +181,15 @@ class RootCompiler(SelectionCompiler):
             lookup_row.c[name].desc() if direction == "desc" else lookup_row.c[name].asc()
             for name, direction in node.lookup.prefer
         ]
-        first_match = matches.order_by(*order).limit(sql_literal("1"))
+        first, scope, limit = matches.order_by(*order), node.unscoped, sql_literal("1")
         row = self.aliases.for_table(node.entity.table)
-        scope = node.unscoped
         if scope is None:
-            return self.select_row(node.selection, row, [row.c.id == first_match.scalar_subquery()])
-        # Two different keys are an error of the statement, AMBIGUOUS_LOOKUP in db/pool.py.
-        lookup_row, matches = self._lookup_matches(node)
-        scoped = matches.where(lookup_row.c[scope.column].in_([text(value) for value in scope.values]))
-        return self.select_row(node.selection, row, [row.c.id == sa.union(first_match, scoped).scalar_subquery()])
+            return self.select_row(node.selection, row, [row.c.id == first.limit(limit).scalar_subquery()])
+        # Where values need the scope, two different keys are an error of the statement, AMBIGUOUS_LOOKUP in db/pool.py.
+        needs_scope = param(dict(node.arguments)[scope.column]).in_([text(value) for value in scope.values])
+        keys = first.limit(sa.case((needs_scope, sa.null()), else_=limit)).subquery(self.aliases.next())
+        different = sa.select(keys.c[node.lookup.key]).distinct().correlate_except(keys)
+        return self.select_row(node.selection, row, [row.c.id == different.scalar_subquery()])
 
     def _lookup_matches(self, node: RowByLookup) -> tuple[sa.FromClause, "sa.Select[Any]"]:
         """The rows of a lookup's table that match its arguments, and a query of the keys that they refer to."""

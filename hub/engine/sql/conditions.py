@@ -24,7 +24,9 @@ from hub.engine.plan.predicates import (
     Predicate,
 )
 from hub.engine.sql.expressions import AliasGenerator, Condition, SelectSource, fold, param, pattern, sql_literal
+from hub.engine.sql.named_rows import Named, named_rows
 from hub.model import scopes
+from hub.rights import UNLIMITED_RIGHTS
 
 EMPTY_ARRAY = sql_literal("'{}'")
 RANGE_OPERATORS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
@@ -39,7 +41,8 @@ def join_table(aliases: AliasGenerator, join: Join, row: sa.FromClause) -> tuple
 
 def row_visibility(aliases: AliasGenerator, entity: CatalogEntity, row: sa.FromClause) -> list[Condition]:
     """The condition that the viewer may see the row; none where every viewer with these rights may."""
-    predicate = scopes.visible(entity.table, row, aliases.rights)
+    unlimited = aliases.rights is UNLIMITED_RIGHTS
+    predicate = None if unlimited else scopes.visible(entity.table, row, aliases.rights)
     return [] if predicate is None else [predicate]
 
 
@@ -168,9 +171,9 @@ def _json(comparison: JsonComparison, row: sa.FromClause) -> Condition:
 
 
 def _exists(source: SelectSource, part: Exists) -> Condition:
-    entity = part.join.entity
-    if not source.of_images and _names_key(part) and row_visibility(source.aliases, entity, entity.table):
-        return source.row.c[part.join.our_column] == _visible_key(source.aliases, part)
+    named = None if part.fails else _hideable(source, part.join, part.part)
+    if named is not None:
+        return _belongs_to_named(source, part, named)
     joined_row, conditions = join_table(source.aliases, part.join, source.row)
     inner = SelectSource(source.aliases, joined_row, grouped=False, of_images=source.of_images)
     matches = condition(inner, part.part)
@@ -180,26 +183,26 @@ def _exists(source: SelectSource, part: Exists) -> Condition:
     )
 
 
-def _names_key(part: Exists) -> bool:
-    """Whether the only joined row that meets the part is the one with a key that the caller gives."""
-    parts = part.part.parts if isinstance(part.part, And) else (part.part,)
-    return (part.join.their_column == "id" and not part.fails) and any(
-        isinstance(operand, Comparison)
-        and operand.operator == "eq"
-        and (operand.column is None or operand.column.column.name == "id")
-        for operand in parts
-    )
+def _hideable(source: SelectSource, join: Join, part: Predicate) -> Named | None:
+    """How many joined rows the part names, where the viewer may not see all rows. Images are joined as they were."""
+    table = join.entity.table
+    if source.of_images or not row_visibility(source.aliases, join.entity, table):
+        return None
+    return named_rows(part, table)
 
 
-def _visible_key(aliases: AliasGenerator, part: Exists) -> sa.ColumnElement[Any]:
-    """The key of a row that the caller names, read once, if the viewer sees it.
+def _belongs_to_named(source: SelectSource, part: Exists, named: Named) -> Condition:
+    """The condition that the row is joined to the rows that the part names.
 
-    A hidden row is as good as absent: nothing that belongs to it is read, so that the time does not tell them apart."""
-    joined_row = aliases.for_table(part.join.entity.table)
-    inner = SelectSource(aliases, joined_row, grouped=False)
-    conditions = [condition(inner, part.part), *row_visibility(aliases, part.join.entity, joined_row)]
-    select = sa.select(joined_row.c.id).select_from(inner.tables()).where(*conditions)
-    return select.correlate_except(*inner.own()).scalar_subquery()
+    These are looked up once, before any row that belongs to them, and only where the viewer sees them: a hidden row is as
+    good as absent, in time too."""
+    joined_row = source.aliases.for_table(part.join.entity.table)
+    inner = SelectSource(source.aliases, joined_row, grouped=False)
+    conditions = [condition(inner, part.part), *row_visibility(source.aliases, part.join.entity, joined_row)]
+    keys = sa.select(joined_row.c[part.join.their_column]).select_from(inner.tables()).where(*conditions)
+    keys = keys.correlate_except(*inner.own())
+    our_key = source.row.c[part.join.our_column]
+    return our_key == (keys.scalar_subquery() if named == "one" else sa.any_(sa.func.array(keys.scalar_subquery())))
 
 
 def aggregate_value(source: SelectSource, aggregate: AggregateExpression) -> sa.ColumnElement[Any]:
@@ -207,6 +210,8 @@ def aggregate_value(source: SelectSource, aggregate: AggregateExpression) -> sa.
     joined_row = source.aliases.for_table(aggregate.join.entity.table)
     inner = SelectSource(source.aliases, joined_row, grouped=False, of_images=source.of_images)
     conditions = [condition(inner, aggregate.where), *visibility(source.aliases, aggregate.join, joined_row)]
+    if not aggregate.join.check_visibility and _hideable(source, aggregate.join, aggregate.where):
+        conditions += row_visibility(source.aliases, aggregate.join.entity, joined_row)
     key, value = joined_row.c[aggregate.join.their_column], _aggregate_function(aggregate, joined_row)
     if source.grouped:
         columns = [key.label("k$"), value.label("v$")]

@@ -7,11 +7,11 @@ import sqlalchemy as sa
 
 from hub.engine.plan.filters import ALWAYS_TRUE
 from hub.engine.plan.predicates import Predicate
-from hub.engine.plan.row_filters import EVERYBODY, RightArgument, RightsFilters
+from hub.engine.plan.row_filters import RightArgument, RightsFilters
 from hub.engine.sql.conditions import condition
 from hub.engine.sql.expressions import AliasGenerator, SelectSource
 from hub.model import registry
-from hub.rights import AccessRule, Rights, Verb
+from hub.rights import UNLIMITED_RIGHTS, AccessRule, Rights, Verb
 from hub.viewer import Viewer
 
 
@@ -49,4 +49,4 @@ def compile_rows(predicate: Predicate, row: sa.FromClause) -> sa.ColumnElement[b
     """The condition of a row filter; None where it always holds. Its aliases are unlike those of every statement."""
     if predicate == ALWAYS_TRUE:
         return None
-    return condition(SelectSource(AliasGenerator(EVERYBODY, "r$"), row, grouped=False), predicate)
+    return condition(SelectSource(AliasGenerator(UNLIMITED_RIGHTS, "r$"), row, grouped=False), predicate)

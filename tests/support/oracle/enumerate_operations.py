@@ -54,6 +54,7 @@ class _OperationEnumerator:
                 continue
             yield from self._batched(f"{entity.name} orders", list(self._orders(entity)))
             yield from self._group_pages(entity)
+        yield from self._me()
         for number, field in enumerate(self._nodes()):  # all types at one key: a document compares no more fields
             yield GeneratedOperation(f"nodes {number}", (Step(f"{{ r0: {field} }}"),))
 
@@ -162,6 +163,26 @@ class _OperationEnumerator:
 
     def _most_linked_first(self, entity: CatalogEntity, name: str, link: ToOne | ToMany) -> str:
         return f", orderBy: [{{{name}: {{by: COUNT}}, direction: DESC}}]" if isinstance(link, ToMany) else ""
+
+    def _me(self) -> Iterator[GeneratedOperation]:
+        """Who asks, and the lists of what is its own, as far as the viewer knows them."""
+        assert self.schema.query_type is not None
+        if "me" not in self.schema.query_type.fields:
+            return
+        for name, field in self._object_type("Me").fields.items():
+            type_ = get_named_type(field.type)
+            if not type_.name.endswith("Connection"):
+                inner = (
+                    " ".join(self._object_type(type_.name).fields) if type_.name not in self.catalog.entities else "id"
+                )
+                yield GeneratedOperation(f"me {name}", (Step(f"{{ r0: me {{ __typename {name} {{ {inner} }} }} }}"),))
+                continue
+            entity = self.catalog.entities[type_.name.removesuffix("Connection")]
+            whole = f"totalCount {self._stats(entity)} {PAGE_SELECTION} nodes {{ {self._leaves(entity)} }}"
+            since = self._created_since(entity)
+            for arguments in ("(first: 100)", "(last: 3)", "", f"(filter: {since})", f"(filter: {{not: {since}}})"):
+                document = f"{{ r0: me {{ {name}{arguments} {{ {whole} }} }} }}"
+                yield GeneratedOperation(f"me {name} {arguments}", (Step(document),))
 
     # -- filters --------------------------------------------------------------------------------------------------------
 

@@ -49,6 +49,7 @@ from oracle.groups import groups
 from oracle.lists import PAGE_ARGUMENTS, ListEvaluator, page
 from oracle.script import parse_document
 from oracle.values import parse_id, parse_timestamp, timestamp_text, to_decimal, to_output
+from oracle.viewer_rows import group_resolvers
 
 OracleInfo: TypeAlias = "graphql.GraphQLResolveInfo[OracleContext]"
 MAX_KEY_BYTES = 63
@@ -160,6 +161,11 @@ def _attach_resolvers(schema: GraphQLSchema, graph: Schema) -> None:
     assert schema.query_type is not None
     for name, root in graph.roots.items():
         schema.query_type.fields[name].resolve = _root_resolver(root)
+        if root.group is not None:
+            group_fields = cast(GraphQLObjectType, schema.type_map[root.group.type_name]).fields
+            for part, resolver in group_resolvers(root.group, graph.catalog, _connection):
+                if part in group_fields:
+                    group_fields[part].resolve = resolver
 
 
 def _decimal_literal(node: Any, variables: Mapping[str, Any] | None = None) -> Decimal:
@@ -259,12 +265,14 @@ def _connection(
     list_name: str,
     owner: DataRecord | None,
     arguments: Mapping[str, Any],
+    *,
+    nested: bool = False,
 ) -> dict[str, Any]:
     matching = context.lists.matching(entity, rows, arguments)
     if entity.aggregate_only and len(matching) < figures.least(entity):
         matching = []
     fingerprint = _list_fingerprint(list_name, owner, arguments)
-    connection = page(matching, fingerprint, arguments, nested=owner is not None)
+    connection = page(matching, fingerprint, arguments, nested=nested or owner is not None)
     return connection | {"stats": lambda info: figures.stats(entity, matching)}
 
 
@@ -311,6 +319,8 @@ def _root_resolver(root: RootField) -> GraphQLFieldResolver:
 
 
 def _root(context: OracleContext, root: RootField, arguments: dict[str, Any], name: str) -> Any:
+    if root.group is not None:
+        return {"$type": root.group.type_name}
     entities = list(context.data.catalog.entities.values())
     entity = root.entity
     if root.category == "node" or entity is None:

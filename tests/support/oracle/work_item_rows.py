@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from hub.schema.customers.customers import Customer
-from hub.schema.work import processes, work_items
+from hub.schema.work import notifications, processes, work_items
 from oracle.edge_operations import NAMES, TIMESTAMPS
 from oracle.edge_row_builder import EdgeRowBuilder
 from oracle.work_rows import about
@@ -24,6 +24,9 @@ def add_work_items(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequen
             builder.add(
                 work_items.WorkItemDependency, item_id=items[-1]["id"], predecessor_id=builder.pick(items[:-1])["id"]
             )
+    for step in builder.rows_by_table[work_items.WorkStep.table]:
+        if step["addressee_id"] is None:
+            _assigned(builder, step, staff)
 
 
 def _item(builder: EdgeRowBuilder, number: int, units: Sequence[UUID], staff: Sequence[UUID]) -> dict[str, Any]:
@@ -74,4 +77,23 @@ def _step(
         addressee_id=builder.maybe(staff),
         working_unit_id=builder.maybe(units),
         decided_by_id=builder.maybe(staff),
+    )
+
+
+def _assigned(builder: EdgeRowBuilder, step: dict[str, Any], staff: Sequence[UUID]) -> None:
+    """A notification to one of several people whose step it is."""
+    builder.add(
+        notifications.Notification,
+        staff_id=builder.pick(staff),
+        type="ASSIGNED",
+        text="Yours",
+        notified_at=builder.pick(TIMESTAMPS),
+        seen_at=None,
+        role=step["role"],
+        clock_id=None,
+        level=None,
+        entity="WorkStep",
+        row_id=step["id"],
+        customer_id=step["customer_id"],
+        unit_id=step["unit_id"],
     )
