@@ -30,6 +30,7 @@ from hub.domain.access import api_keys, login_links, roles, secrets, token_sessi
 from hub.domain.access.manifests import read_manifest
 from hub.domain.access.token_viewers import TokenSubject, find_viewers
 from hub.domain.access.trusted_documents import TrustedDocuments
+from hub.domain.jobs.exports import exports_folder
 from hub.domain.work import calendars
 from hub.domain.work.codes import CodeBlocks
 from hub.engine.budgets import CostAccounts, ProcessBuckets
@@ -39,6 +40,7 @@ from hub.engine.roles.checks import RoleChecker
 from hub.engine.shared_buckets import SharedBuckets
 from hub.errors import HubError, Unauthenticated, Unavailable
 from hub.jobs.context import JobServices
+from hub.jobs.export_job import ExportChecks, find_export
 from hub.jobs.runner import running_jobs
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
@@ -51,11 +53,12 @@ from hub.subscriptions.registry import SubscriptionRegistry
 from hub.time_source import REAL_TIME, TimeSource
 from hub.timer_loop import REAL_CLOCK, ClockTools, TimerLoop, open_clock
 from hub.viewer import ADMIN, Viewer
-from hub.web import health, page_sessions, pages, server
+from hub.web import exports, health, page_sessions, pages, server
 from hub.web.asgi import AsgiApp
 from hub.web.auth import ApiKeyCache, Credentials
 from hub.web.authenticator import Authenticator
 from hub.web.context import GatewayContext, GraphQLExecutor
+from hub.web.exports import FindExport
 from hub.web.metrics import Metrics
 from hub.web.token_keys import IssuerKeySets
 from hub.web.tokens import TokenCache, TokenVerifier
@@ -182,6 +185,7 @@ def create_app(
     sessions: page_sessions.SessionStore | None = None,
     documents: TrustedDocuments | None = None,
     time_source: TimeSource = REAL_TIME,
+    find_export: FindExport | None = None,
 ) -> AsgiApp:
     """Builds the ASGI app from its parts. Holds no resource."""
     context = GatewayContext(engine, key_cache, streams, settings, documents, time_source)
@@ -189,6 +193,9 @@ def create_app(
     routes += pages.routes(enabled=settings.graphiql)
     if settings.graphiql and sessions is not None:
         routes += page_sessions.routes(sessions, key_cache, context.trusted_proxies)
+    if find_export is not None:
+        folder, patience = exports_folder(settings.data_dir, settings.export_dir), settings.stream_backpressure_timeout
+        routes += exports.routes(find_export, key_cache, context.trusted_proxies, folder, patience)
     return AsgiApp(context, routes)
 
 
@@ -230,6 +237,7 @@ async def build_graphql_engine(
             "clock": clock,
             "code_blocks": CodeBlocks(changefeed_pool),
             "report_runner": ReportRunner(engine, documents),
+            "export_tools": ExportChecks(engine, documents or TrustedDocuments(), settings.export_limit),
         }
 
     store, feed = idempotency.IdempotencyStore(), ChangeFeed(pool, cursors)
@@ -305,6 +313,7 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                         sessions=DatabaseSessionStore(pools.keys, clock.time_source),
                         documents=documents,
                         time_source=clock.time_source,
+                        find_export=find_export(pools.requests, clock.time_source),
                     )
         finally:
             for remove_handler in remove_handlers:

@@ -27,6 +27,7 @@ from hub import (
     clock_command_line,
     doctor,
     errors,
+    export_command_line,
     graph,
     import_command_line,
     installation,
@@ -64,6 +65,7 @@ app.add_typer(role_command_line.commands, name="role")
 app.add_typer(job_command_line.commands, name="jobs")
 app.command(name="import")(import_command_line.import_file)
 app.add_typer(client_command_line.documents, name="documents")
+app.command(name="export")(export_command_line.export)
 key_commands.command(name="limit")(client_command_line.limit_key)
 
 

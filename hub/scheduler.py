@@ -17,6 +17,7 @@ from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.domain.exchange import import_store
 from hub.domain.jobs import queue as job_queue
 from hub.domain.webhooks import retention
+from hub.jobs.export_job import delete_old_files
 from hub.model import idempotency, timer_runs
 from hub.observability import InternalFailure, emit
 from hub.settings import Settings
@@ -78,6 +79,7 @@ def periodic_tasks(
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
         PeriodicTask("purge jobs", 600.0, partial(_purge_jobs, pool, settings)),
+        PeriodicTask("delete files of exports", 60.0, partial(_delete_export_files, pool, settings, time_source)),
         PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool)),
         PeriodicTask("flush metrics", 1.0, flush_metrics),
         *([PeriodicTask("read the test clock", 0.5, partial(_read, time_source))] if time_source.is_test else ()),
@@ -125,6 +127,10 @@ async def _purge_jobs(pool: Pool, settings: Settings) -> bool:
     async with pool.transaction() as tx:
         more = await import_store.purge_files(tx, now - UNUSED_FILES, PURGE_BATCH)
         return await job_queue.purge(tx, now - timedelta(days=settings.job_retention), PURGE_BATCH) or more
+
+
+async def _delete_export_files(pool: Pool, settings: Settings, time_source: TimeSource) -> bool:
+    return await delete_old_files(pool, settings, time_source.now())
 
 
 async def _read(time_source: TimeSource) -> bool:

@@ -156,6 +156,14 @@ class Settings(BaseSettings):
     job_retention: int = Field(
         30, ge=1, le=3650, description="Days for which finished jobs, their files and rejected lines are stored."
     )
+    export_dir: Annotated[Path, AfterValidator(expand_home)] | None = Field(
+        None,
+        description="Folder for the files of exports; `exports` in the data directory by default. All nodes share it.",
+    )
+    export_retention: float = Field(
+        24.0, gt=0, le=8_760, description="Hours after which the file of an export is deleted."
+    )
+    export_limit: int = Field(20, ge=1, description="Exports of one API key that run or have a file.")
     clock: Literal["real", "test"] = Field(
         "real",
         description="`test`: time stands still until `hub clock advance` or `testClockAdvance` moves it on, for tests and "

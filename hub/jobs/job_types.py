@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from hub.jobs.context import JobContext
+from hub.jobs.export_job import run_export
 from hub.jobs.import_run import run_import
 from hub.jobs.import_undo import run_import_undo
 from hub.schema.jobs.jobs import JobType
@@ -20,6 +21,7 @@ class JobDefinition:
 
 
 JOB_DEFINITIONS: Mapping[JobType, JobDefinition] = {
+    JobType.EXPORT: JobDefinition(run_export, preemptible=False),
     JobType.IMPORT: JobDefinition(run_import),
     JobType.IMPORT_UNDO: JobDefinition(run_import_undo),
 }

@@ -84,10 +84,15 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
     "change_order": {},
     "code_counters": {"prefix": PersonalData.NOT_PERSONAL},
     "code_draws": dict.fromkeys(("prefix", "drawn_at"), PersonalData.NOT_PERSONAL),
+    "export_files": {
+        **dict.fromkeys(("format", "compression", "rights"), PersonalData.NOT_PERSONAL),
+        **dict.fromkeys(("written_at", "expires_at"), PersonalData.TECHNICAL),
+    },
     "idempotency_records": {
         "key": PersonalData.NOT_PERSONAL,
         "fingerprint": PersonalData.NOT_PERSONAL,
         "answer": PersonalData.COPY,
+        "cipher": PersonalData.NOT_PERSONAL,
         "stored_at": PersonalData.TECHNICAL,
     },
     "import_chunks": {"content": PersonalData.COPY},

@@ -35,7 +35,7 @@ DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", 
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
 COMMANDS = (
     "hub.installation",
-    *(f"hub.{name}_command_line" for name in ("audit", "client", "clock", "import", "job", "key", "role")),
+    *(f"hub.{name}_command_line" for name in ("audit", "client", "clock", "export", "import", "job", "key", "role")),
 )
 TOP = (
     *COMMANDS,
