@@ -123,8 +123,8 @@ def run_suites(
             for figure in timers.run(empty_database(server, "timers")):
                 report.show(str(figure))
         if Suite.IMPORT in selected_suites:
-            for result in imports.run(empty_database(server, "imports")):
-                report.show(str(result))
+            for imported in imports.run(empty_database(server, "imports")):
+                report.show(str(imported))
         if Suite.WEBHOOKS in selected_suites:
             dsn = loaded_database(server, customers, customers)
             for name, result in webhooks.run(dsn, data, rounds, max(seconds, MIN_STREAM_SECONDS)).items():
