@@ -61,7 +61,8 @@ async def test_an_export_beside_writes_is_the_list_as_of_its_snapshot(
     hub.unpack(file, tmp_path / "rows")
     with (tmp_path / "rows").open("rb") as lines, (tmp_path / "witness").open() as witnessed:
         count = 0
-        for count, (expected, line) in enumerate(zip(witnessed, lines, strict=False), 1):
+        for expected, line in zip(witnessed, lines, strict=False):
+            count += 1
             exported = orjson.loads(line)
             assert [exported["sku"], exported["name"], exported["unitPrice"]] == expected.rstrip("\n").split("\t")
     assert count == job["done"] >= draws * 0.9
