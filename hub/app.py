@@ -30,6 +30,7 @@ from hub.domain.access import api_keys, login_links, roles, secrets, token_sessi
 from hub.domain.access.manifests import read_manifest
 from hub.domain.access.token_viewers import TokenSubject, find_viewers
 from hub.domain.access.trusted_documents import TrustedDocuments
+from hub.domain.exchange.uploads import Uploads
 from hub.domain.jobs.exports import exports_folder
 from hub.domain.work import calendars
 from hub.domain.work.codes import CodeBlocks
@@ -53,7 +54,7 @@ from hub.subscriptions.registry import SubscriptionRegistry
 from hub.time_source import REAL_TIME, TimeSource
 from hub.timer_loop import REAL_CLOCK, ClockTools, TimerLoop, open_clock
 from hub.viewer import ADMIN, Viewer
-from hub.web import exports, health, page_sessions, pages, server
+from hub.web import exports, health, page_sessions, pages, server, uploads
 from hub.web.asgi import AsgiApp
 from hub.web.auth import ApiKeyCache, Credentials
 from hub.web.authenticator import Authenticator
@@ -186,6 +187,7 @@ def create_app(
     documents: TrustedDocuments | None = None,
     time_source: TimeSource = REAL_TIME,
     find_export: FindExport | None = None,
+    file_uploads: Uploads | None = None,
 ) -> AsgiApp:
     """Builds the ASGI app from its parts. Holds no resource."""
     context = GatewayContext(engine, key_cache, streams, settings, documents, time_source)
@@ -196,6 +198,8 @@ def create_app(
     if find_export is not None:
         folder, patience = exports_folder(settings.data_dir, settings.export_dir), settings.stream_backpressure_timeout
         routes += exports.routes(find_export, key_cache, context.trusted_proxies, folder, patience)
+    if file_uploads is not None:
+        routes += uploads.routes(file_uploads, key_cache, context.trusted_proxies, settings.request_timeout)
     return AsgiApp(context, routes)
 
 
@@ -314,6 +318,7 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                         documents=documents,
                         time_source=clock.time_source,
                         find_export=find_export(pools.requests, clock.time_source),
+                        file_uploads=Uploads(pools.requests, settings.upload_limit),
                     )
         finally:
             for remove_handler in remove_handlers:

@@ -84,6 +84,7 @@ CODES: dict[str, str] = {
     "MAPPING_INVALID": "The mapping of the import is wrong; the message names the place and what can stand there.",
     "FILE_UNREADABLE": "The file is not what it should be: its encoding, its compression, or a line of it.",
     "FILE_LIMIT": "The file, its decompressed contents, a line or the number of columns is too large.",
+    "UPLOAD_OFFSET": "The part does not begin where the stored bytes of the file end; `received` says where that is.",
     "EDITED_SINCE": "The row was changed since, so that undoing an import leaves it as it is.",
     "UNDO_IMPOSSIBLE": "The import cannot be undone: it wrote nothing, was undone already, or the change log has expired.",
     # roles

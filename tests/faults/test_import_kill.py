@@ -1,6 +1,7 @@
 """An import whose hub is killed and whose database drops every connection goes on: no line is lost, none is written twice."""
 
 import asyncio
+from collections.abc import Mapping
 
 import asyncpg
 import httpx2
@@ -36,7 +37,7 @@ select (select count(*) from customers) as customers, (select count(*) from cont
 """
 
 
-async def ask(port: int, key: str, query: str, variables: dict[str, object]) -> dict[str, object]:
+async def ask(port: int, key: str, query: str, variables: Mapping[str, object]) -> dict[str, object]:
     """The data of a query; asked again while the hub or its database is away."""
     headers = {"authorization": f"Bearer {key}"}
     async with asyncio.timeout(SECONDS):
@@ -87,7 +88,9 @@ async def test_an_import_survives_its_hub_and_its_connections(database_dsn: str,
         "Contact.created": written,
         "rejected": len(bad),
     }
-    facts = dict(await connection.fetchrow(FACTS))
+    record = await connection.fetchrow(FACTS)
+    assert record is not None
+    facts = dict(record)
     assert facts == {
         **dict.fromkeys(("customers", "contacts", "numbers", "identifiers"), written),
         **dict.fromkeys(("rejects", "refused"), len(bad)),
