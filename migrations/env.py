@@ -80,8 +80,13 @@ def _capture_triggers(name: str) -> list[ops.MigrateOperation]:
 
 @directive_rewriter.rewrites(ops.CreateTableOp)
 def with_triggers(_: object, __: object, table: ops.CreateTableOp) -> list[ops.MigrateOperation]:
-    """Adds change capture to a new table of the graph, and the triggers that keep copied owners right."""
-    return [table, *_denormalization_triggers(table), *_capture_triggers(table.table_name)]
+    """Adds change capture to a new table of the graph, the triggers that keep copied owners right, and statistics of these."""
+    return [
+        table,
+        *_owner_statistics(table),
+        *_denormalization_triggers(table),
+        *_capture_triggers(table.table_name),
+    ]
 
 
 @directive_rewriter.rewrites(ops.UpgradeOps)
@@ -107,6 +112,16 @@ def with_recreated_triggers(_: object, __: object, changes: ops.ModifyTableOps) 
     """When columns are added or dropped, the triggers that compare them are created again."""
     columns = any(isinstance(operation, ops.AddColumnOp | ops.DropColumnOp) for operation in changes.ops)
     return [changes, *(_capture_triggers(changes.table_name) if columns else [])]
+
+
+def _owner_statistics(table: ops.CreateTableOp) -> list[ops.MigrateOperation]:
+    """Tells Postgres that a row's owner says which unit it belongs to, where a table has both."""
+    names = {column.name for column in table.columns if isinstance(column, sa.Column)}
+    if not {"owner_id", "unit_id"} <= names:
+        return []
+    name = table.table_name
+    statement = f"create statistics st_{name}_owner_id_unit_id (dependencies) on owner_id, unit_id from {name}"
+    return [ops.ExecuteSQLOp(statement)]
 
 
 def _denormalization_triggers(table: ops.CreateTableOp) -> list[ops.MigrateOperation]:

@@ -191,13 +191,13 @@ def asking_viewer(dataset: Dataset, which: str) -> Viewer:
     rows, manager = dataset.rows, (shipped_roles()["manager"],)
     if which == "customer":
         return bound_viewer(dataset, "customer")
-    (head,) = [row["staff_id"] for row in rows["JobRole"] if row["role"] == "HEAD" and row["from_at"] == HEAD_SINCE]
+    (leader,) = [row["staff_id"] for row in rows["JobRole"] if row["role"] == "HEAD" and row["from_at"] == HEAD_SINCE]
     if which == "head":
-        return Viewer(None, Role.READER, staff_id=head, roles=manager)
+        return Viewer(None, Role.READER, staff_id=leader, roles=manager)
     several = {row["id"] for row in rows["WorkStep"] if row["addressee_id"] is None}
     having = [{row["staff_id"] for row in rows["Task"]}, {row["addressee_id"] for row in rows["WorkStep"]}]
     notified = {row["staff_id"] for row in rows["Notification"] if row["row_id"] in several}
-    member = min(notified.intersection(*having) - {head})
+    member = min(notified.intersection(*having) - {leader})
     if which == "member":
         return Viewer(None, Role.WRITER, staff_id=member)
     return replace(bound_viewer(dataset, "region"), staff_id=member, roles=manager)

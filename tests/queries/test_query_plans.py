@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -18,7 +19,10 @@ from hub import graph
 from hub.demo.load import load
 from hub.engine.catalog import build
 from hub.engine.catalog.scalars import encode_id
+from hub.engine.request import GraphQLRequest
 from hub.model.declarations import ToMany
+from hub.rights import AccessRule, RoleVersion
+from hub.viewer import Role, Viewer
 
 PRODUCTS = """subscription { changes(filter: {types: [PRODUCT]}) {
     __typename
@@ -283,3 +287,53 @@ async def test_a_partition_that_was_empty_when_analysed_is_not_scanned(database_
         await wait_until(no_other_client)
         read = await connection.fetch(PARTITION_SCANS)
     assert [tuple(row) for row in read] == [(0, True)]
+
+
+NEWEST_ORDERS = (
+    "{ orders(first: 50, orderBy: {field: PLACED_AT, direction: DESC}) { nodes { id placedAt customer { name } } } }"
+)
+OF_MINE = '{"customer": {"owner": {"id": {"eq": "$staff"}}}}'
+AGENT_RULES = (
+    AccessRule("Customer", row_filter='{"owner": {"id": {"eq": "$staff"}}}'),
+    AccessRule("Order", row_filter=OF_MINE),
+)
+AGENT = RoleVersion("agent", 1, {rule.entity: rule for rule in AGENT_RULES})
+OWNERS = """
+select c.owner_id, c.unit_id, u.path::text as path from customers as c join org_units as u on u.id = c.unit_id
+where c.owner_id is not null group by 1, 2, 3 order by count(*) desc, 1
+"""
+
+
+def index_entries(plan: dict[str, Any]) -> float:
+    """The entries of indexes, and the rows of tables, that a plan read."""
+    read = float(plan["Actual Rows"]) + float(plan.get("Rows Removed by Filter", 0))
+    scans = plan["Node Type"].endswith("Scan") and plan["Node Type"] not in ("Subquery Scan", "CTE Scan")
+    own = read * float(plan["Actual Loops"]) if scans else 0.0
+    return own + sum(map(index_entries, plan.get("Plans", ())))
+
+
+@pytest.mark.parametrize("binding", ["unrestricted", "single_unit", "unit_subtree"])
+async def test_an_agents_newest_orders_read_few_entries_of_indexes(inspector: PlanInspector, binding: str) -> None:
+    async with inspector.harness.pool.connection() as connection:
+        owners = await connection.fetch(OWNERS)
+        for owner in (owners[0], owners[len(owners) // 2], owners[-1]):
+            units = (owner["unit_id"], *([UUID(int=0)] if binding == "unit_subtree" else []))
+            bound = {} if binding == "unrestricted" else {"unit_path": owner["path"], "unit_ids": units}
+            agent = Viewer(None, Role.READER, staff_id=owner["owner_id"], roles=(AGENT,), **bound)
+            text, arguments = inspector.harness.engine.explain(GraphQLRequest(NEWEST_ORDERS, None, None), agent)
+            for mode in ("auto", "force_generic_plan") if agent.rights.binding != "unit_subtree" else ("auto",):
+                await connection.execute(f"set plan_cache_mode = {mode}")
+                explained = await connection.fetchval(f"explain (analyze, timing off, format json) {text}", *arguments)
+                assert index_entries(json.loads(explained)[0]["Plan"]) <= 200, text
+            await connection.execute("set plan_cache_mode = auto")
+
+
+async def test_every_table_of_owners_and_units_has_statistics_of_both(inspector: PlanInspector) -> None:
+    both = {
+        entity.table.name
+        for entity in CATALOG.entities.values()
+        if {"owner_id", "unit_id"} <= set(entity.table.c.keys())
+    }
+    async with inspector.harness.pool.connection() as connection:
+        known = await connection.fetch("select stxname from pg_statistic_ext")
+    assert {f"st_{table}_owner_id_unit_id" for table in both} == {name for (name,) in known}

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import shutil
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import count
@@ -127,6 +129,20 @@ async def wait_through_reload(page: BrowserTab, expression: str) -> None:
                 raise
         else:
             return
+
+
+async def resize(page: BrowserTab, width: int, height: int) -> None:
+    """Gives the page another size, in pixels; a narrow one is a phone's."""
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    await page.send("Emulation.setDeviceMetricsOverride", **metrics)
+
+
+async def screenshot(page: BrowserTab, name: str) -> None:
+    """Writes a picture for whoever looks, to the folder that HUB_SCREENSHOTS names."""
+    folder = os.environ.get("HUB_SCREENSHOTS")
+    if folder:
+        picture = await page.send("Page.captureScreenshot")
+        (Path(folder) / f"{name}.png").write_bytes(b64decode(picture["data"]))
 
 
 @asynccontextmanager

@@ -84,7 +84,10 @@ def _replaced(value: Any, path: tuple[Any, ...], new: str) -> Any:
 
 
 def entity_of(catalog: Catalog, root: str) -> CatalogEntity | None:
-    """The type of the rows that a mutation is about."""
+    """The type of the rows that a mutation is about: that of the row that a command names by `id`, or that of its name."""
+    target = _targets_of_commands().get((root, "id"))
+    if target is not None:
+        return catalog.entities.get(target)
     names = {
         spelling: entity
         for entity in catalog.entities.values()

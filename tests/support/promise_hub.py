@@ -48,7 +48,7 @@ class Record:
     line: str
 
     @classmethod
-    def of(cls, change: Any) -> "Record":
+    def from_change(cls, change: Any) -> "Record":
         """The record of a message."""
         node = dict(change["node"])
         line = f"{change['operation']} {node.pop('__typename')} {orjson.dumps(node).decode()}"
@@ -70,7 +70,7 @@ class RecordingSubscriber(ReconnectingSubscriber):
             return
         if message["previousCursor"] != self.cursor and self.cursor is not None:
             self.cursor_breaks.append(message)
-        self.records.append(Record.of(message))
+        self.records.append(Record.from_change(message))
         self.cursor = message["cursor"]
 
 
@@ -126,18 +126,18 @@ class Story:
         await self.people.advance(local)
         self.moment = instant(local)
 
-    def notified(self, type: str, text: str, *names: str, at: str | None = None, moment: str | None = None) -> None:
-        """Expects a notification to each of these people: now, or at a moment, in China or as the API writes it."""
-        notified_at = moment or (instant(at) if at else self.moment)
+    def notified(self, type: str, text: str, *names: str, moment: str | None = None) -> None:
+        """Expects a notification to each of these people: now, or at a moment as the API writes it."""
+        notified_at = moment or self.moment
         for name in names:
             node = {"type": type, "text": text, "staff": {"name": name}, "notifiedAt": notified_at}
             self._expect("Notification", node)
 
-    def moved(self, subject: str, *states: str, times: int = 1, at: str | None = None) -> None:
+    def moved(self, subject: str, *states: str, times: int = 1, moment: str | None = None) -> None:
         """Expects moves of a row through these states, so many times."""
         for old, new in [*pairwise(states)] * times:
             about = {"__typename": subject}
-            node = {"fromValue": old, "toValue": new, "subject": about, "movedAt": at or self.moment}
+            node = {"fromValue": old, "toValue": new, "subject": about, "movedAt": moment or self.moment}
             self._expect("Move", node)
 
     def reached(self, code: str, state: str, operation: str = "UPDATE") -> None:
@@ -204,7 +204,7 @@ def _delivered(requests: Sequence[ReceivedRequest]) -> list[Record]:
     for request in requests:
         if request.action == 200:
             first.setdefault(request.id, request)
-    return [Record.of(json.loads(request.body)["data"]["changes"]) for request in first.values()]
+    return [Record.from_change(json.loads(request.body)["data"]["changes"]) for request in first.values()]
 
 
 def _by_key(records: Sequence[Record], keys: dict[UUID, UUID]) -> dict[UUID, list[str]]:

@@ -5,7 +5,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -38,7 +38,8 @@ TEXTS = {"Customer": "name", "Contact": "name", "Identifier": "value", "Staff": 
 COPIED = {"owner_id", "unit_id", "version", "updated_at"}
 TOTALS = {"net", "total"}  # of an order, which follow from its items
 REFUSED_BY_POLICY = "REFUSED_BY_POLICY"  # stands for what clients are told of an error that nobody expects
-RECORDS = {"stage_moves", "identity_reviews"}  # what the hub writes down about a change of a visible customer
+# What the hub writes down about a change of a row that the viewer sees, and whom it tells of it.
+RECORDS = {"stage_moves", "identity_reviews", "moves", "notifications"}
 
 
 @dataclass
@@ -151,7 +152,7 @@ class Writer:
             for name, records in visible.rows.items()
             if not past.catalog.entities[name].aggregate_only
             for record in records
-        }
+        } | {viewer.staff_id}  # who asks knows itself
         hidden = {name: [row for row in rows if row["id"] not in shown] for name, rows in whole.rows.items()}
         return Writer(
             database,
@@ -198,25 +199,38 @@ class Writer:
         entity = self.past.catalog.entities.get(image["$type"]) if image else None
         return entity is not None and not entity.aggregate_only and self.past.shown(entity, image) is not None
 
+    def is_record(self, effect: Effect) -> bool:
+        """Whether the hub writes the row itself, about a row that the viewer sees or about none."""
+        about = (effect.after or {}).get("row_id")
+        names = self.visible.rows
+        return effect.entity.table.name in RECORDS and (
+            about is None or any(self.visible.get(name, about) is not None for name in names)
+        )
+
     def foreign(self, effects: Iterable[Effect]) -> list[str]:
         """The effects on rows that the viewer does not see."""
         effects = list(effects)
         created = {effect.row_id for effect in effects if effect.before is None}
-        deleted = any(effect.operation == "DELETE" and self.sees(effect.before) for effect in effects)
+        gone = {effect.row_id for effect in effects if effect.operation == "DELETE" and self.sees(effect.before)}
         foreign = []
         for effect in effects:
             if effect.before is not None and effect.row_id not in created and not self.sees(effect.before):
                 derived = COPIED | (TOTALS if effect.entity.name == "Order" else set())
-                copied = effect.operation == "UPDATE" and effect.changed <= derived
-                if not copied and not (effect.operation == "DELETE" and deleted):
+                copied = effect.operation == "UPDATE" and effect.changed - emptied_columns(effect, gone) <= derived
+                if not copied and not (effect.operation == "DELETE" and gone):
                     foreign.append(f"{effect}: it was hidden")
             new_parent = effect.after is not None and any(
                 v in created for k, v in effect.after.items() if k != "id" and isinstance(v, UUID)
             )
-            is_record = effect.entity.table.name in RECORDS
-            if effect.before is None and not new_parent and not is_record and not self.sees(effect.after):
+            if effect.before is None and not new_parent and not self.is_record(effect) and not self.sees(effect.after):
                 foreign.append(f"{effect}: it is hidden")
         return foreign
+
+
+def emptied_columns(effect: Effect, gone: Collection[UUID]) -> set[str]:
+    """The columns that named a deleted row before, and name none after."""
+    before, after = effect.before or {}, effect.after or {}
+    return {name for name in effect.changed if before.get(name) in gone and after.get(name) is None}
 
 
 def mentioned_ids(rows: Mapping[str, Iterable[DataRecord]]) -> set[str]:

@@ -77,7 +77,7 @@ async def tell_visits(story: Story) -> None:
         "status": "MET", "level": 1, "dueAt": instant("02-24 18:00"), "spentSeconds": 28_800, "goalSeconds": 28_800,
     }  # fmt: skip
     await story.advance("02-26 11:30")
-    story.notified("ESCALATION", "Level 4", "ana", at="02-26 09:30")
+    story.notified("ESCALATION", "Level 4", "ana", moment=instant("02-26 09:30"))
     story.moved("Task", "OPEN", "DROPPED")
     ended = await _clock(story, visit)
     assert (ended["status"], ended["level"], ended["dueAt"]) == ("VOID", 5, instant("02-24 18:00"))
@@ -233,7 +233,7 @@ async def tell_gifts_and_logs(story: Story) -> None:
     assert first["digest"] != second["digest"]
     await story.advance("04-03 18:01")
     passed = instant("04-03 18:00").replace("+", ".000001+")
-    story.moved("Disclosure", "DECLARED", "VIOLATION", at=passed)
+    story.moved("Disclosure", "DECLARED", "VIOLATION", moment=passed)
     for name in ("ana", "head"):
         story.notified(
             "DEVIATION", "A watch from Linhai Paper: Not handed in by 2026-04-03 10:00 UTC.", name, moment=passed
@@ -262,8 +262,8 @@ async def tell_expiry(story: Story) -> None:
     await story.advance("04-10 09:00")
     await grant_authority(story, "dan", validUntil="2026-05-15T00:00:00Z")
     await story.advance("05-14 09:00")
-    story.notified("EXPIRY", "Your AUTHORITY LOAN ends at 2026-05-15 00:00 UTC.", "dan", at="04-15 08:00")
-    story.notified("EXPIRY", "dan: AUTHORITY LOAN ends at 2026-05-15 00:00 UTC.", "head", at="04-15 08:00")
+    story.notified("EXPIRY", "Your AUTHORITY LOAN ends at 2026-05-15 00:00 UTC.", "dan", moment=instant("04-15 08:00"))
+    story.notified("EXPIRY", "dan: AUTHORITY LOAN ends at 2026-05-15 00:00 UTC.", "head", moment=instant("04-15 08:00"))
     items = []
     for _ in range(2):
         items.append((await people.open("ana", "loan", amount="100000", currency="CNY"))["id"])

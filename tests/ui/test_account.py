@@ -1,15 +1,13 @@
 """A person at GraphiQL and /live: signs in with a token or a key, sees who they are, meets a refusal, signs out."""
 
 import json
-import os
-from base64 import b64decode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import BrowserTab, open_browser, requires_browser, wait_through_reload
+from browser import BrowserTab, open_browser, requires_browser, resize, screenshot, wait_through_reload
 from conftest import CreateDatabase, create_api_key, execute_sql
 from hub_process import free_port, start_hub
 from joserfc.jwk import Key
@@ -66,18 +64,9 @@ async def hub(
 
 
 async def open_page(page: BrowserTab, hub: PersonsHub, path: str, width: int) -> None:
-    metrics = {"width": width, "height": SIZES[width], "deviceScaleFactor": 1, "mobile": width < 500}
-    await page.send("Emulation.setDeviceMetricsOverride", **metrics)
+    await resize(page, width, SIZES[width])
     await page.send("Page.navigate", url=f"{hub.url}/{path}")
     await page.wait_for(f"{DIALOG}?.querySelector('input')")
-
-
-async def screenshot(page: BrowserTab, name: str) -> None:
-    """Writes a picture for whoever looks, to the folder that HUB_SCREENSHOTS names."""
-    folder = os.environ.get("HUB_SCREENSHOTS")
-    if folder:
-        picture = await page.send("Page.captureScreenshot")
-        (Path(folder) / f"{name}.png").write_bytes(b64decode(picture["data"]))
 
 
 async def sign_in(page: BrowserTab, credential: str, name: str) -> None:

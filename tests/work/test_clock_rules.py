@@ -95,29 +95,6 @@ async def test_a_row_that_no_policy_matches_has_no_clock_until_one_does(
     await client.query(DONE, {"id": task["id"]})
 
 
-async def test_a_new_policy_gives_open_rows_a_clock_that_begins_then(
-    client: HubClient, people: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(policy_changes, "CHANGED", 2)  # several rounds of the timer
-    tasks = [(await _create(client, people, "TRAINING"))["id"] for _ in range(5)]
-    other = (await _create(client, people, "MEETING"))["id"]
-    await client.query(DONE, {"id": tasks[0]})
-    created = (await client.query("query ($id: ID!) { task(id: $id) { createdAt } }", {"id": other}))["task"][
-        "createdAt"
-    ]
-    later = (datetime.fromisoformat(created) + timedelta(seconds=1)).isoformat()  # each round is a microsecond later
-    assert [await _clocks(client, task) for task in tasks] == [[]] * 5
-    match = {"type": {"eq": "TRAINING"}}
-    policy = POLICIES[0] | {"code": "trainings", "position": 9, "match": match}
-    for _ in range(2):  # the second changes nothing
-        await client.query(POLICY, {"input": policy})
-        await client.query(ADVANCE, {"to": later})
-    assert [await _clocks(client, task) for task in (*tasks, other)] == [[], *[["RUNNING"]] * 4, []]
-    started = "query ($id: ID!) { task(id: $id) { clocks { nodes { startedAt policy { code } } } } }"
-    read = (await client.query(started, {"id": tasks[1]}))["task"]["clocks"]["nodes"]
-    assert [(clock["startedAt"][:19], clock["policy"]) for clock in read] == [(created[:19], {"code": "trainings"})]
-
-
 async def test_levels_give_tasks_and_move_the_row(client: HubClient, people: dict[str, str]) -> None:
     task = await _create(client, people, "VISIT")
     await client.query(ADVANCE, {"to": china("2026-02-14T11:00").isoformat()})
@@ -148,3 +125,26 @@ async def test_levels_give_tasks_and_move_the_row(client: HubClient, people: dic
 def test_a_rule_that_cannot_work_stops_the_start(rule: ClockRule, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(Task.definition.options, "clocks", (rule,))
     assert any(fault in text for text in clock_rule_faults(Task))
+
+
+async def test_a_new_policy_gives_open_rows_a_clock_that_begins_then(
+    client: HubClient, people: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy_changes, "CHANGED", 2)  # several rounds of the timer
+    tasks = [(await _create(client, people, "TRAINING"))["id"] for _ in range(5)]
+    other = (await _create(client, people, "MEETING"))["id"]
+    await client.query(DONE, {"id": tasks[0]})
+    created = (await client.query("query ($id: ID!) { task(id: $id) { createdAt } }", {"id": other}))["task"][
+        "createdAt"
+    ]
+    later = (datetime.fromisoformat(created) + timedelta(seconds=1)).isoformat()  # each round is a microsecond later
+    assert [await _clocks(client, task) for task in tasks] == [[]] * 5
+    match = {"type": {"eq": "TRAINING"}}
+    policy = POLICIES[0] | {"code": "trainings", "position": 9, "match": match}
+    for _ in range(2):  # the second changes nothing
+        await client.query(POLICY, {"input": policy})
+        await client.query(ADVANCE, {"to": later})
+    assert [await _clocks(client, task) for task in (*tasks, other)] == [[], *[["RUNNING"]] * 4, []]
+    started = "query ($id: ID!) { task(id: $id) { clocks { nodes { startedAt policy { code } } } } }"
+    read = (await client.query(started, {"id": tasks[1]}))["task"]["clocks"]["nodes"]
+    assert [(clock["startedAt"][:19], clock["policy"]) for clock in read] == [(created[:19], {"code": "trainings"})]

@@ -1,20 +1,33 @@
 """Erasing a customer: its rows, their images in the change log, and pending webhook deliveries."""
 
 import json
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 from hub.db import audit_log, change_log
 from hub.db.pool import Connection
 from hub.domain.webhooks import queue
-from hub.domain.work.report_erasure import erase_from_disclosures, erase_from_reports, find_marks
 from hub.model import rows
 from hub.model.commands import command
 from hub.model.entity import declared_entities
 from hub.model.writer import writer_of
 from hub.schema.customers.customers import Customer
 from hub.viewer import Viewer
+
+FinishErasure: TypeAlias = Callable[[], Awaitable[object]]
+BeginErasure: TypeAlias = Callable[[Connection, UUID, datetime], Awaitable[FinishErasure]]
+B = TypeVar("B", bound=BeginErasure)
+_erasures: list[BeginErasure] = []
+
+
+def erases_customer(begin: B) -> B:
+    """Registers what erases a customer from rows that outlive it: `async def begin(tx, customer_id, now)`.
+
+    It runs as long as the customer's rows are there; what it returns runs when they are gone."""
+    _erasures.append(begin)
+    return begin
 
 
 def _id_prefixes() -> str:
@@ -45,11 +58,11 @@ async def erase_customer(
     await rows.lock_row(tx, viewer, Customer, id, "id")
     async with change_log.long_statement_timeout(tx):
         await queue.erase_customer(tx, id, seconds=change_log.LONG_STATEMENT_SECONDS)
-        marks = await find_marks(tx, id)
-    await erase_from_disclosures(tx, id, now)
+        endings = [await begin(tx, id, now) for begin in _erasures]
     await writer_of(Customer).delete(tx, viewer, id, None, now)
     async with change_log.long_statement_timeout(tx):
-        await erase_from_reports(tx, marks, now)
+        for finish in endings:
+            await finish()
         await audit_log.erase_customer(tx, id, _id_prefixes())
         entries = await change_log.redact_customer(tx, id)
         await queue.redact_answers(tx, id, seconds=change_log.LONG_STATEMENT_SECONDS)

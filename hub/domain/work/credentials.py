@@ -2,7 +2,7 @@
 
 A credential counts from its first moment to its last, which is not one of them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
@@ -120,11 +120,7 @@ async def grant_credential(
         return CredentialGrantPayload(equal)
     if type == CredentialType.GRADE:
         await _require_free(tx, row)
-    try:
-        key = await rows.insert_row(tx, viewer, Credential, row, now, fields=columns)
-    except asyncpg.ExclusionViolationError as error:  # somebody else has just granted a grade
-        raise _overlap("has one") from error
-    await rows.require_visible(tx, viewer, Credential, key, "staff_id")
+    key = await _insert(tx, viewer, row, columns, now)
     return CredentialGrantPayload(key)
 
 
@@ -264,6 +260,18 @@ async def _replace(tx: Connection, viewer: Viewer, key: UUID, row: Mapping[str, 
         raise BadInput(message, argument="replaces_id")
     values = {"ended_at": row["valid_from"], "reason": f"Replaced by {row['type']} {row['code']}."}
     await rows.update_row(tx, viewer, Credential, key, values, now, fields=("ended_at",))
+
+
+async def _insert(
+    tx: Connection, viewer: Viewer, row: Mapping[str, Any], columns: Collection[str], now: datetime
+) -> UUID:
+    """Stores a credential whose named columns are `columns`; raises BadInput OVERLAP for a second grade."""
+    try:
+        key = await rows.insert_row(tx, viewer, Credential, row, now, fields=columns)
+    except asyncpg.ExclusionViolationError as error:  # somebody else has just granted a grade
+        raise _overlap("has one") from error
+    await rows.require_visible(tx, viewer, Credential, key, "staff_id")
+    return key
 
 
 async def _find_equal(tx: Connection, row: Mapping[str, Any], now: datetime) -> UUID | None:

@@ -3,10 +3,10 @@
 A report that was issued keeps the digest of what was issued."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from hub.db.change_log import LONG_STATEMENT_SECONDS
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
+from hub.domain.privacy.erasure import erases_customer
 from hub.model import exact_json, rows
 from hub.model.entity import declared_entities
 from hub.model.personal import PERSONAL, PersonalData
@@ -100,6 +101,14 @@ def _blank(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _blank(member) for name, member in value.items()}
     return [_blank(item) for item in value] if isinstance(value, list) else None
+
+
+@erases_customer
+async def begin_erasure(tx: Connection, customer_id: UUID, now: datetime) -> Callable[[], Awaitable[object]]:
+    """Erases a customer from disclosures; what it returns erases it from reports."""
+    marks = await find_marks(tx, customer_id)
+    await erase_from_disclosures(tx, customer_id, now)
+    return partial(erase_from_reports, tx, marks, now)
 
 
 async def find_marks(tx: Connection, customer_id: UUID) -> CustomerMarks:

@@ -13,7 +13,7 @@ from hub.viewer import Viewer
 from oracle.data import DataRecord, Dataset
 from oracle.values import timestamp_text
 
-HEAD = "HEAD"
+LEADING_ROLE = "HEAD"
 ConnectionFunction = Callable[..., dict[str, Any]]
 
 
@@ -87,7 +87,7 @@ class ViewerRows:
         if unit_id is None or self.viewer.staff_id is None:
             return False
         roles = self.every_row.linked("JobRole", "unit_id", unit_id)
-        if any(self._is_me(role["staff_id"]) and role["role"] == HEAD and self._holds(role) for role in roles):
+        if any(self._is_me(role["staff_id"]) and role["role"] == LEADING_ROLE and self._holds(role) for role in roles):
             return True
         return self.viewer.reads_people and unit_id in self.viewer.unit_ids
 

@@ -30,7 +30,9 @@ def add_work_items(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequen
 
 
 def _item(builder: EdgeRowBuilder, number: int, units: Sequence[UUID], staff: Sequence[UUID]) -> dict[str, Any]:
-    process = builder.pick(builder.rows_by_table[processes.Process.table])
+    process_id = builder.pick(builder.rows_by_table[processes.Process.table])["id"]
+    steps = builder.rows_by_table[processes.ProcessStep.table]
+    process_id = next((step for step in steps if step["process_id"] == process_id), steps[0])["process_id"]
     amount = builder.maybe((Decimal("100000.0000"), Decimal("0.0001")))
     if builder.maybe((True,)):
         subject = ("Customer", builder.pick(builder.rows_by_table[Customer.table])["id"])
@@ -49,8 +51,8 @@ def _item(builder: EdgeRowBuilder, number: int, units: Sequence[UUID], staff: Se
         opened_at=builder.pick(TIMESTAMPS),
         closed_at=builder.maybe(TIMESTAMPS),
         cause_id=None,
-        process_id=process["id"],
-        step_id=builder.maybe([row["id"] for row in builder.rows_by_table[processes.ProcessStep.table]]),
+        process_id=process_id,
+        step_id=_of_process(builder, process_id, builder.maybe(steps)),
         opened_by_id=builder.maybe(staff),
     )
 
@@ -58,6 +60,7 @@ def _item(builder: EdgeRowBuilder, number: int, units: Sequence[UUID], staff: Se
 def _step(
     builder: EdgeRowBuilder, item: dict[str, Any], voter: int, units: Sequence[UUID], staff: Sequence[UUID]
 ) -> None:
+    step_id = _of_process(builder, item["process_id"], builder.pick(builder.rows_by_table[processes.ProcessStep.table]))
     decision = builder.maybe([member.value for member in processes.StepDecision])
     builder.add(
         work_items.WorkStep,
@@ -73,11 +76,19 @@ def _step(
         opened_at=builder.pick(TIMESTAMPS),
         due_at=builder.maybe(TIMESTAMPS),
         decided_at=builder.maybe(TIMESTAMPS),
-        step_id=builder.pick(builder.rows_by_table[processes.ProcessStep.table])["id"],
+        step_id=step_id,
         addressee_id=builder.maybe(staff),
         working_unit_id=builder.maybe(units),
         decided_by_id=builder.maybe(staff),
     )
+
+
+def _of_process(builder: EdgeRowBuilder, process_id: UUID, step: dict[str, Any] | None) -> UUID | None:
+    """A step of the process in place of a step of any."""
+    own: list[UUID] = [
+        row["id"] for row in builder.rows_by_table[processes.ProcessStep.table] if row["process_id"] == process_id
+    ]
+    return None if step is None else own[step["position"] % len(own)]
 
 
 def _assigned(builder: EdgeRowBuilder, step: dict[str, Any], staff: Sequence[UUID]) -> None:
