@@ -66,12 +66,20 @@ def _unreadable(message: str) -> NoReturn:
 class _Limited(io.RawIOBase):
     """A stream that refuses to give more than so many bytes: a small file may unpack to very much."""
 
-    def __init__(self, stream: Any, limit: int) -> None:
+    def __init__(self, stream: Any, file: Any, limit: int) -> None:
         self._stream = stream
+        self._file = file
         self._limit = self._left = limit
 
     def readable(self) -> bool:
         return True
+
+    def close(self) -> None:
+        """Closes the file too, which a stream that decompresses it leaves open."""
+        if not self.closed:
+            self._stream.close()
+            self._file.close()
+        super().close()
 
     def readinto(self, buffer: Any) -> int:
         try:
@@ -104,7 +112,11 @@ def open_bytes(path: Path, limit: int) -> tuple[BinaryIO, str | None, str]:
         stream = gzip.GzipFile(fileobj=raw)
     elif compression == "zstd":
         stream = zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(raw, read_across_frames=True)
-    return io.BufferedReader(_Limited(stream, limit), CHUNK), compression, "parquet" if sort == "parquet" else "text"
+    return (
+        io.BufferedReader(_Limited(stream, raw, limit), CHUNK),
+        compression,
+        "parquet" if sort == "parquet" else "text",
+    )
 
 
 def survey(path: Path, stated: FileFormat, limit: int) -> FileSurvey:

@@ -34,7 +34,7 @@ class ImportUploads:
         """Begins a file, with as much of it as the body has: `{"uploadId": …, "received": …}`."""
         viewer = await self._viewer(request)
         size = _number(request, "Upload-Length")
-        upload = await self._uploads.begin(viewer, request.query_params.get("name"), size)
+        upload = await self._uploads.start(viewer, request.query_params.get("name"), size)
         try:
             upload = await self._uploads.add(viewer, upload.id, 0, self._parts(request))
         except HubError as error:

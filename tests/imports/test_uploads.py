@@ -43,9 +43,9 @@ async def test_a_file_comes_in_parts_and_is_imported(northwind_client: HubClient
         variables = {"input": {"mapping": MAPPING, "uploadId": id}}
         early = await northwind_client.error(START, variables)
         wrong = await client.patch(f"/imports/{id}", content=b"x", headers={"upload-offset": "1"})
-        head = await client.head(f"/imports/{id}")
+        state = await client.head(f"/imports/{id}")
         rest = await client.patch(
-            f"/imports/{id}", content=FILE[half:], headers={"upload-offset": head.headers["upload-offset"]}
+            f"/imports/{id}", content=FILE[half:], headers={"upload-offset": state.headers["upload-offset"]}
         )
     assert (early["code"], early["argument"]) == ("VALUE_INVALID", "input.uploadId")
     assert (wrong.status_code, code(wrong)) == (409, "UPLOAD_OFFSET")

@@ -31,7 +31,7 @@ class Uploads:
         self._pool = pool
         self._limit = limit
 
-    async def begin(self, viewer: Viewer, name: str | None, size: int | None) -> Upload:
+    async def start(self, viewer: Viewer, name: str | None, size: int | None) -> Upload:
         """Begins a file; raises Forbidden for a viewer who starts no imports, LimitExceeded for one that is too large."""
         Job.require(viewer, "create")
         owner = job_owner(viewer)
