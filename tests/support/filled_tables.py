@@ -57,7 +57,7 @@ async def fill_tables(dsn: str, tables: Sequence[sa.Table], count: int) -> None:
         for table in ordered:
             for column in table.columns:
                 target = _referenced(column)
-                if column.nullable and target is not None and target in tables and target is not table:
+                if column.nullable and target is not None and target in tables:
                     parent = _parent(target, "abs(hashtext(id::text))")
                     await connection.execute(
                         f'update {table.name} set "{column.name}" = {parent} where "{column.name}" is null'

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from alembic import op
 
-revision: str = "0050"
+revision: str = "0040"
 down_revision: str | None = "0039"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
