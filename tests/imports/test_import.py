@@ -6,7 +6,7 @@ from pathlib import Path
 
 import asyncpg
 from command_line import RunCommand
-from imports_client import START, UNDO, run_import, undo_import
+from imports_client import START, UNDO, has_begun, run_import, start_import, undo_import, wait_for_end
 from writer_client import HubClient
 
 MAPPING = """
@@ -212,3 +212,36 @@ async def test_the_command_line_imports_a_file_and_stores_refused_lines(
     assert [rejected[0][name] for name in ("line", "code", "number")] == ["5", "ARGUMENT_MISSING", "Z3"]
     code, output, _ = await run_command("import", str(tmp_path / "shop.csv"), "--suggest", "Customer")
     assert (code, 'fields.name = "name"' in output) == (0, True)
+
+
+PRODUCTS = """
+[[rows]]
+entity = "Product"
+match = "sku"
+fields.sku = "sku"
+fields.name = "sku"
+fields.category = { value = "Many" }
+fields.unitPrice = { value = "1" }
+fields.currency = { value = "EUR" }
+"""
+CANCEL = "mutation ($id: ID!) { jobCancel(input: {id: $id}) { job { id } } }"
+
+
+def many_products(prefix: str) -> str:
+    """A file of so many products that it takes a while, within the limit of a request."""
+    return "sku\n" + "".join(f"{prefix}{number}\n" for number in range(20_000))
+
+
+async def test_two_imports_move_at_once_and_a_cancelled_one_says_what_it_wrote(
+    northwind_client: HubClient, connection: asyncpg.Connection
+) -> None:
+    jobs = [await start_import(northwind_client, PRODUCTS, many_products(prefix)) for prefix in ("M", "N")]
+    for job in jobs:
+        await wait_for_end(northwind_client, job, has_begun)
+    for job in jobs:
+        await northwind_client.query(CANCEL, {"id": job})
+    for job, prefix in zip(jobs, ("M", "N"), strict=True):
+        row = await wait_for_end(northwind_client, job)
+        written = await connection.fetchval("select count(*) from products where sku ~ $1", f"^{prefix}[0-9]+$")
+        assert (row["status"], row["counts"]) == ("CANCELLED", {"Product.created": written})
+        assert 0 < row["done"] == written < 20_000

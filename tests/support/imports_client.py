@@ -1,6 +1,7 @@
 """Imports through the front door, for tests: start one, wait for its end, read what it refused."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from writer_client import HubClient
@@ -20,12 +21,22 @@ async def start_import(client: HubClient, mapping: str, content: str, **options:
     return id
 
 
-async def wait_for_end(client: HubClient, job: str) -> dict[str, Any]:
-    """The job, once it has ended."""
+def has_ended(row: dict[str, Any]) -> bool:
+    return row["status"] not in ("QUEUED", "RUNNING")
+
+
+def has_begun(row: dict[str, Any]) -> bool:
+    return bool(row["done"])
+
+
+async def wait_for_end(
+    client: HubClient, job: str, condition: Callable[[dict[str, Any]], bool] = has_ended
+) -> dict[str, Any]:
+    """The job, once it has ended, or another condition holds."""
     async with asyncio.timeout(SECONDS):
         while True:
             row: dict[str, Any] = (await client.query(READ, {"id": job}))["job"]
-            if row["status"] not in ("QUEUED", "RUNNING"):
+            if condition(row):
                 return row
             await asyncio.sleep(0.02)
 
