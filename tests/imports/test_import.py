@@ -208,7 +208,8 @@ async def test_the_command_line_imports_a_file_and_stores_refused_lines(
     (report,) = json.loads(output)
     assert (report["status"], report["Customer.created"], report["rejected"]) == ("SUCCEEDED", 2, 3)
     assert report["file"]["encoding"] == "utf-16"
-    rejected = list(csv.DictReader((tmp_path / "shop.csv.rejected.csv").open(encoding="utf-8-sig")))
+    with (tmp_path / "shop.csv.rejected.csv").open(encoding="utf-8-sig") as stream:
+        rejected = list(csv.DictReader(stream))
     assert [rejected[0][name] for name in ("line", "code", "number")] == ["5", "ARGUMENT_MISSING", "Z3"]
     code, output, _ = await run_command("import", str(tmp_path / "shop.csv"), "--suggest", "Customer")
     assert (code, 'fields.name = "name"' in output) == (0, True)
