@@ -30,6 +30,8 @@ from hub.domain.access import api_keys, login_links, roles, secrets, token_sessi
 from hub.domain.access.manifests import read_manifest
 from hub.domain.access.token_viewers import TokenSubject, find_viewers
 from hub.domain.access.trusted_documents import TrustedDocuments
+from hub.domain.exchange.uploads import Uploads
+from hub.domain.jobs.exports import exports_folder
 from hub.domain.work import calendars
 from hub.domain.work.codes import CodeBlocks
 from hub.engine.budgets import CostAccounts, ProcessBuckets
@@ -38,6 +40,9 @@ from hub.engine.request import GraphQLRequest
 from hub.engine.roles.checks import RoleChecker
 from hub.engine.shared_buckets import SharedBuckets
 from hub.errors import HubError, Unauthenticated, Unavailable
+from hub.jobs.context import JobServices
+from hub.jobs.export_job import ExportChecks, find_export
+from hub.jobs.runner import running_jobs
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
 from hub.observability import DiskFull, HubReady, HubStopping, Log, emit
@@ -49,11 +54,12 @@ from hub.subscriptions.registry import SubscriptionRegistry
 from hub.time_source import REAL_TIME, TimeSource
 from hub.timer_loop import REAL_CLOCK, ClockTools, TimerLoop, open_clock
 from hub.viewer import ADMIN, Viewer
-from hub.web import health, page_sessions, pages, server
+from hub.web import exports, health, page_sessions, pages, server, uploads
 from hub.web.asgi import AsgiApp
 from hub.web.auth import ApiKeyCache, Credentials
 from hub.web.authenticator import Authenticator
 from hub.web.context import GatewayContext, GraphQLExecutor
+from hub.web.exports import FindExport
 from hub.web.metrics import Metrics
 from hub.web.token_keys import IssuerKeySets
 from hub.web.tokens import TokenCache, TokenVerifier
@@ -180,6 +186,8 @@ def create_app(
     sessions: page_sessions.SessionStore | None = None,
     documents: TrustedDocuments | None = None,
     time_source: TimeSource = REAL_TIME,
+    find_export: FindExport | None = None,
+    file_uploads: Uploads | None = None,
 ) -> AsgiApp:
     """Builds the ASGI app from its parts. Holds no resource."""
     context = GatewayContext(engine, key_cache, streams, settings, documents, time_source)
@@ -187,6 +195,11 @@ def create_app(
     routes += pages.routes(enabled=settings.graphiql)
     if settings.graphiql and sessions is not None:
         routes += page_sessions.routes(sessions, key_cache, context.trusted_proxies)
+    if find_export is not None:
+        folder, patience = exports_folder(settings.data_dir, settings.export_dir), settings.stream_backpressure_timeout
+        routes += exports.routes(find_export, key_cache, context.trusted_proxies, folder, patience)
+    if file_uploads is not None:
+        routes += uploads.routes(file_uploads, key_cache, context.trusted_proxies, settings.request_timeout)
     return AsgiApp(context, routes)
 
 
@@ -224,9 +237,11 @@ async def build_graphql_engine(
             "url_policy": EgressPolicy(settings.webhook_allow),
             "webhook_limit": settings.webhook_limit,
             "backdating": timedelta(hours=settings.customer_backdating),
+            "change_retention": timedelta(days=settings.change_retention),
             "clock": clock,
             "code_blocks": CodeBlocks(changefeed_pool),
             "report_runner": ReportRunner(engine, documents),
+            "export_tools": ExportChecks(engine, documents or TrustedDocuments(), settings.export_limit),
         }
 
     store, feed = idempotency.IdempotencyStore(), ChangeFeed(pool, cursors)
@@ -288,6 +303,9 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                     webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor)
                     if settings.webhooks
                     else nullcontext(),
+                    running_jobs(dsn, JobServices(settings, engine, cursors, documents, clock.time_source))
+                    if settings.jobs
+                    else nullcontext(),
                 ):
                     yield create_app(
                         settings,
@@ -299,6 +317,8 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                         sessions=DatabaseSessionStore(pools.keys, clock.time_source),
                         documents=documents,
                         time_source=clock.time_source,
+                        find_export=find_export(pools.requests, clock.time_source),
+                        file_uploads=Uploads(pools.requests, settings.upload_limit),
                     )
         finally:
             for remove_handler in remove_handlers:
@@ -307,13 +327,17 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
 
 @asynccontextmanager
 async def webhook_worker_lifespan(settings: Settings, dsn: str, clock: UtcClock = utc_now) -> AsyncIterator[None]:
-    """Runs the webhook worker without a server; it also sequences changes if no other process does."""
+    """Runs webhooks and jobs without a server; it also sequences changes if no other process does."""
     pool = await Pool.open(dsn, settings)
     try:
+        documents, time_source = TrustedDocuments(), (await open_clock(settings, pool)).time_source
+        async with pool.connection() as connection:
+            await documents.refresh(connection)
         engine, cursors, encryptor = await build_graphql_engine(settings, pool, pool)
         async with (
             Sequencer(dsn, settings).running(),
             webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor, clock),
+            running_jobs(dsn, JobServices(settings, engine, cursors, documents, time_source)),
         ):
             yield
     finally:
@@ -321,7 +345,7 @@ async def webhook_worker_lifespan(settings: Settings, dsn: str, clock: UtcClock 
 
 
 def run_worker_process(settings: Settings, dsn: str) -> None:
-    """Runs a webhook worker process until a signal."""
+    """Runs a process that sends webhooks and runs jobs, until a signal."""
     uvloop.run(_run_worker_process(settings, dsn))
 
 
@@ -331,7 +355,7 @@ async def _run_worker_process(settings: Settings, dsn: str) -> None:
         asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
     async with webhook_worker_lifespan(settings, dsn):
         freeze_gc()
-        emit(HubReady("it sends webhooks"))
+        emit(HubReady("it sends webhooks and runs jobs"))
         await stopping.wait()
         emit(HubStopping("a signal"))
 

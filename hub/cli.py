@@ -27,8 +27,11 @@ from hub import (
     clock_command_line,
     doctor,
     errors,
+    export_command_line,
     graph,
+    import_command_line,
     installation,
+    job_command_line,
     keyfile,
     launch,
     role_command_line,
@@ -59,7 +62,10 @@ app.add_typer(webhook_commands, name="webhook")
 app.add_typer(audit_command_line.commands, name="audit")
 app.add_typer(clock_command_line.commands, name="clock")
 app.add_typer(role_command_line.commands, name="role")
+app.add_typer(job_command_line.commands, name="jobs")
+app.command(name="import")(import_command_line.import_file)
 app.add_typer(client_command_line.documents, name="documents")
+app.command(name="export")(export_command_line.export)
 key_commands.command(name="limit")(client_command_line.limit_key)
 
 
@@ -139,7 +145,9 @@ def serve(
 
 @app.command()
 def worker(data: DataDirOption = None) -> None:
-    """Send webhooks only, in addition to serving processes or instead of them (HUB_WEBHOOKS=false). Run as many as you need."""
+    """Send webhooks and run jobs only, beside serving processes or instead of them (HUB_WEBHOOKS=false, HUB_JOBS=false).
+
+    Run as many as you need."""
     launch.start_webhook_worker(settings_module.load(data_dir=data), installation.warnings(data))
 
 

@@ -14,7 +14,7 @@ from hub.domain.access import api_keys, key_limits, trusted_documents
 from hub.domain.access.key_limits import LimitChanges
 from hub.domain.access.manifests import Manifest, read_manifest
 from hub.engine.document.documents import InvalidDocument
-from hub.engine.engine import document_store
+from hub.engine.document_stores import document_store
 from hub.errors import BadInput, NotFound
 from hub.installation import run_in_database
 from hub.key_command_line import DataDirOption, KeyArgument, selected_key

@@ -80,6 +80,13 @@ CODES: dict[str, str] = {
     "LOCKED": "The row is locked until a moment; until then only an administrator changes it, with a reason.",
     "MOVE_INVALID": "The row cannot move to this state now; the error's `allowedMoves` lists the possible ones.",
     "STATUS_MOVE_INVALID": "The row cannot move to this status now; `allowedMoves` lists the possible ones.",
+    # imports
+    "MAPPING_INVALID": "The mapping of the import is wrong; the message names the place and what can stand there.",
+    "FILE_UNREADABLE": "The file is not what it should be: its encoding, its compression, or a line of it.",
+    "FILE_LIMIT": "The file, its decompressed contents, a line or the number of columns is too large.",
+    "UPLOAD_OFFSET": "The part does not begin where the stored bytes of the file end; `received` says where that is.",
+    "EDITED_SINCE": "The row was changed since, so that undoing an import leaves it as it is.",
+    "UNDO_IMPOSSIBLE": "The import cannot be undone: it wrote nothing, was undone already, or the change log has expired.",
     # roles
     "ROLE_INVALID": "A part of the role is wrong: an unknown type, field, mask or command, or a rule that grants nothing.",
     "ROLE_UNBOUNDED": "A list of the role's holders would read a large part of a table; `plans` says which.",
@@ -123,6 +130,14 @@ CODES: dict[str, str] = {
     "KEY_STAFF_LEFT": "The member of staff whose API key it is has left.",
     "KEY_NETWORK": "The API key may not be used from the client's address: it is outside the key's `allowedNetworks`.",
     "KEY_INVALID": "An API key with these properties cannot be created, or this one cannot be changed this way.",
+    "EXPORT_INVALID": "The query is no single list of rows, so it cannot be exported.",
+    "EXPORT_FORMAT_UNAVAILABLE": "The hub is installed without the library of this file format.",
+    "EXPORT_LIMIT": "The key has too many exports that run or have a file.",
+    "EXPORT_NOT_READY": "The export has not written its file, or failed.",
+    "EXPORT_EXPIRED": "The file of the export has been deleted.",
+    "EXPORT_RIGHTS_CHANGED": "The key's rights have changed since the file was written.",
+    "EXPORT_INCOMPLETE": "The file was cut off or changed, or no export wrote it.",
+    "FILE_INVALID": "The file cannot be written or read there.",
     "KEY_REQUIRED": "What this does outlives a token; only an API key may do it.",
     # the token
     "TOKEN_MALFORMED": "The token is not a signed JWT with the claims `iss`, `sub`, `aud` and `exp`.",

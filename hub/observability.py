@@ -175,6 +175,15 @@ class TimerFailed(NamedTuple):
     error: str
 
 
+class JobEnded(NamedTuple):
+    """A run of a job ended: its status, or why the job goes on later."""
+
+    job: str
+    type: str
+    status: str
+    seconds: float
+
+
 class AuditReadsDropped(NamedTuple):
     """Reads were not recorded, because the buffer of the audit log was full."""
 
@@ -205,6 +214,7 @@ Event = (
     | AuditReadsDropped
     | TimersFired
     | TimerFailed
+    | JobEnded
 )
 EventHandler = Callable[[Event], None]
 
@@ -337,6 +347,7 @@ _EVENT_NAMES: dict[type[Event], str] = {
     LeadershipLost: "leadership_lost",
     AuditReadsDropped: "audit_reads_dropped",
     TimerFailed: "timer_failed",
+    JobEnded: "job",
 }
 
 

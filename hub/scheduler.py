@@ -14,7 +14,10 @@ from hub.db.audit_buffer import FLUSH_INTERVAL, AuditBuffer
 from hub.db.pool import Pool
 from hub.domain.access import key_upkeep, token_sessions
 from hub.domain.access.trusted_documents import TrustedDocuments
+from hub.domain.exchange import import_store
+from hub.domain.jobs import queue as job_queue
 from hub.domain.webhooks import retention
+from hub.jobs.export_job import delete_old_files
 from hub.model import idempotency, timer_runs
 from hub.observability import InternalFailure, emit
 from hub.settings import Settings
@@ -23,6 +26,7 @@ from hub.web.auth import Credentials
 from hub.web.metrics import Metrics
 
 PURGE_BATCH = 1_000  # rows deleted at once
+UNUSED_FILES = timedelta(days=1)  # for which a file that was sent waits for its import
 
 
 class PeriodicTask(NamedTuple):
@@ -74,6 +78,8 @@ def periodic_tasks(
         PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
+        PeriodicTask("purge jobs", 600.0, partial(_purge_jobs, pool, settings)),
+        PeriodicTask("delete files of exports", 60.0, partial(_delete_export_files, pool, settings, time_source)),
         PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool)),
         PeriodicTask("flush metrics", 1.0, flush_metrics),
         *([PeriodicTask("read the test clock", 0.5, partial(_read, time_source))] if time_source.is_test else ()),
@@ -114,6 +120,17 @@ async def _revoke_keys_of_leavers(pool: Pool, time_source: TimeSource) -> bool:
 async def _purge_timer_failures(pool: Pool) -> bool:
     async with pool.transaction() as tx:
         return await timer_runs.purge_failures(tx, PURGE_BATCH)
+
+
+async def _purge_jobs(pool: Pool, settings: Settings) -> bool:
+    now = datetime.now(UTC)
+    async with pool.transaction() as tx:
+        more = await import_store.purge_files(tx, now - UNUSED_FILES, PURGE_BATCH)
+        return await job_queue.purge(tx, now - timedelta(days=settings.job_retention), PURGE_BATCH) or more
+
+
+async def _delete_export_files(pool: Pool, settings: Settings, time_source: TimeSource) -> bool:
+    return await delete_old_files(pool, settings, time_source.now())
 
 
 async def _read(time_source: TimeSource) -> bool:

@@ -1,10 +1,8 @@
 """All settings of the hub, with defaults and descriptions. No other module reads the environment."""
 
 import os
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -12,57 +10,12 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Secr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hub.errors import Misconfigured
+from hub.setting_types import AllowedTarget, Network, Origin, expand_home, split_commas, validate_dsn
 from hub.token_issuers import TokenIssuer, check_unambiguous, load_issuers
 
 ENV_PREFIX = "HUB_"
 # The data directories that a command looks for if none is named: that of `make demo`, then the default of earlier versions.
 DEFAULT_DATA_DIRS = (Path(".hub"), Path("hub-data"))
-HOST_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,253}")
-
-
-def _split_commas(value: object) -> object:
-    return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
-
-
-def _validate_origin(value: str) -> str:
-    scheme, separator, rest = value.partition("://")
-    if value != "*" and (scheme not in ("http", "https") or not separator or not rest or "/" in rest):
-        raise ValueError("an origin is written https://host or https://host:port, without a path")
-    return value
-
-
-def _validate_target(value: str) -> str:
-    try:
-        ip_network(value, strict=False)
-    except ValueError:
-        if not HOST_PATTERN.fullmatch(value):
-            raise ValueError("give a network like 10.1.0.0/16, or a host without scheme, port and path") from None
-    return value
-
-
-def _validate_network(value: str) -> str:
-    try:
-        return str(ip_network(value))
-    except ValueError:
-        raise ValueError("give networks or addresses like 10.1.0.0/16 or ::1") from None
-
-
-def _validate_dsn(value: SecretStr | None) -> SecretStr | None:
-    if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
-        raise ValueError("give postgresql://user:password@host:port/database")
-    return value
-
-
-def _expand_home(value: Path) -> Path:
-    try:
-        return value.expanduser()
-    except RuntimeError:
-        raise ValueError("there is no such user; write the path of the directory in full") from None
-
-
-Origin = Annotated[str, AfterValidator(_validate_origin)]
-Network = Annotated[str, AfterValidator(_validate_network)]
-AllowedTarget = Annotated[str, AfterValidator(_validate_target)]
 
 
 class Settings(BaseSettings):
@@ -74,12 +27,12 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address to listen on. Any address but loopback is reachable from the network."
     )
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
-    data_dir: Annotated[Path, AfterValidator(_expand_home)] = Field(
+    data_dir: Annotated[Path, AfterValidator(expand_home)] = Field(
         DEFAULT_DATA_DIRS[0],
         description="Directory of the embedded Postgres and of the first API key. Without it, an existing `.hub` or else an "
         "existing `hub-data` is used. Only `hub up` and `hub demo` create it.",
     )
-    database_url: Annotated[SecretStr | None, AfterValidator(_validate_dsn)] = Field(
+    database_url: Annotated[SecretStr | None, AfterValidator(validate_dsn)] = Field(
         None,
         description="PostgreSQL 18 or newer to use instead of the embedded one: `postgresql://user:password@host/db`.",
     )
@@ -127,10 +80,10 @@ class Settings(BaseSettings):
         True, description="Serve Prometheus metrics at `/metrics`. They need no API key and contain no secrets."
     )
     log_requests: bool = Field(True, description="Write one log line per request to standard error.")
-    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
+    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(split_commas)] = Field(
         (), description="Browser origins that may call the hub, separated by commas; `*` allows all."
     )
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(split_commas)] = Field(
         (),
         description="Networks of the reverse proxies in front of the hub, separated by commas: `10.0.0.0/8,::1`. Their "
         "`X-Forwarded-For` says where a request comes from, for API keys with allowed networks.",
@@ -167,7 +120,7 @@ class Settings(BaseSettings):
         le=87_600,
         description="Hours by which an API key that is bound to a customer may date its consents and interactions back.",
     )
-    customer_columns: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
+    customer_columns: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)] = Field(
         (),
         description="Fields that a customer's own keys may read although they are about it and not for it, separated by "
         "commas: `Customer.tier,Customer.attributes`. A field that is not named does not exist for those keys.",
@@ -175,7 +128,7 @@ class Settings(BaseSettings):
     webhooks: bool = Field(
         True, description="Send webhooks from serving processes; turn it off if `hub worker` sends them."
     )
-    webhook_allow: Annotated[tuple[AllowedTarget, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
+    webhook_allow: Annotated[tuple[AllowedTarget, ...], NoDecode, BeforeValidator(split_commas)] = Field(
         (),
         description="Private hosts and networks that webhooks may reach, also without TLS, separated by commas: "
         "`10.1.0.0/16,receiver.internal`; the same on all nodes.",
@@ -184,6 +137,33 @@ class Settings(BaseSettings):
     webhook_retention: int = Field(
         14, ge=1, le=3650, description="Days for which finished deliveries and their attempts are stored."
     )
+    jobs: bool = Field(
+        True, description="Run imports and exports in serving processes; turn it off if `hub worker` does."
+    )
+    job_concurrency: int = Field(
+        2,
+        ge=1,
+        le=32,
+        description="Jobs that one process runs at the same time; each has a database connection of its own.",
+    )
+    job_statement_timeout: float = Field(
+        120.0, gt=0, description="Timeout of one database statement of a job, in seconds."
+    )
+    import_limit: int = Field(
+        1_073_741_824, ge=1, description="Most bytes of a file that is imported, once it is decompressed."
+    )
+    upload_limit: int = Field(268_435_456, ge=1, description="Most bytes of a file that is sent to `POST /imports`.")
+    job_retention: int = Field(
+        30, ge=1, le=3650, description="Days for which finished jobs, their files and rejected lines are stored."
+    )
+    export_dir: Annotated[Path, AfterValidator(expand_home)] | None = Field(
+        None,
+        description="Folder for the files of exports; `exports` in the data directory by default. All nodes share it.",
+    )
+    export_retention: float = Field(
+        24.0, gt=0, le=8_760, description="Hours after which the file of an export is deleted."
+    )
+    export_limit: int = Field(20, ge=1, description="Exports of one API key that run or have a file.")
     clock: Literal["real", "test"] = Field(
         "real",
         description="`test`: time stands still until `hub clock advance` or `testClockAdvance` moves it on, for tests and "
@@ -242,7 +222,7 @@ class Settings(BaseSettings):
         description="Automatic persisted queries (Apollo's protocol) per API key and process, at most 1 MiB per key; 0 turns "
         "them off.",
     )
-    trusted_documents: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
+    trusted_documents: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(split_commas)] = Field(
         (),
         description="Manifests of trusted documents that the hub loads when it starts, separated by commas: the files that "
         "the build of an Apollo, Relay or graphql-codegen client writes. `hub documents load` does the same at any time.",

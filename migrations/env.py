@@ -15,6 +15,8 @@ from sqlalchemy.sql.schema import SchemaItem
 from hub import schema
 from hub.db.migrate import alchemy_url
 from hub.domain.access import login_links, secrets, trusted_documents
+from hub.domain.exchange import import_store
+from hub.domain.jobs import jobs
 from hub.domain.webhooks import webhooks
 from hub.domain.work import clock_calendars, code_counters, working_intervals
 from hub.model import idempotency, test_clock, timers
@@ -27,6 +29,8 @@ from hub.settings import Settings
 TABLES = (
     schema.entities(),
     webhooks.WebhookQueue,
+    jobs.JobQueue,
+    import_store.ImportChunk,
     idempotency.IdempotencyRecord,
     login_links.LoginLink,
     secrets.HubSecret,

@@ -42,6 +42,8 @@ MODULES = (
     "work.verifications",
     "work.claims",
     "work.disclosures",
+    "jobs.jobs",
+    "exchange.imports",
 )
 
 

@@ -100,11 +100,19 @@ class _ConnectionSet:
     """The connections of a pool: opened on demand, reused last-in first-out; broken ones are replaced."""
 
     def __init__(
-        self, dsn: str, settings: Settings, session: Mapping[str, str], *, lanes: bool, as_owner: bool
+        self,
+        dsn: str,
+        settings: Settings,
+        session: Mapping[str, str],
+        *,
+        lanes: bool,
+        as_owner: bool,
+        background: bool = False,
     ) -> None:
         self._dsn = dsn
         self._settings = settings
         self._as_owner = as_owner
+        self._background = background and runs_here(dsn)
         self._identity = ServingIdentity.LOGIN_ROLE  # the safest one that the server has not refused yet
         self._server_settings = {**_session_settings(settings), **session}  # `session` overrides
         self.lanes = StatementLanes(settings.pool_size, background=runs_here(dsn)) if lanes else None
@@ -123,7 +131,7 @@ class _ConnectionSet:
             connection, self._identity = await _open_connection(
                 self._dsn, self._settings, self._server_settings, as_owner=self._as_owner, first=self._identity
             )
-            if background:
+            if background or self._background:
                 lower_priority(connection.get_server_pid())
             return PooledConnection(connection, background=background)
         except Unavailable as error:
@@ -219,7 +227,8 @@ class Pool:
 
     With `lanes`, slow statements of a flow run one at a time, and those of all flows on a third of the connections. If the
     server is on this machine, they have connections of a low priority, of which a third more may be open. All connections
-    have the role that owns nothing, unless `as_owner`: only those see hashes and secrets."""
+    have the role that owns nothing, unless `as_owner`: only those see hashes and secrets. With `background` all have a low
+    priority, if the server is on this machine."""
 
     __slots__ = ("_connections", "_flow", "_meter")
 
@@ -231,8 +240,11 @@ class Pool:
         *,
         lanes: bool = False,
         as_owner: bool = False,
+        background: bool = False,
     ) -> None:
-        self._connections = _ConnectionSet(dsn, settings, session, lanes=lanes, as_owner=as_owner)
+        self._connections = _ConnectionSet(
+            dsn, settings, session, lanes=lanes, as_owner=as_owner, background=background
+        )
         self._flow: Flow = None
         self._meter: WorkMeter | None = None
 

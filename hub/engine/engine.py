@@ -4,7 +4,6 @@ A client's mistakes become error responses; only faults of the hub are raised.""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from time import perf_counter
 from types import MappingProxyType
@@ -15,9 +14,10 @@ from hub.db.fair_queue import Flow
 from hub.db.pool import Pool
 from hub.engine.budgets import CostAccounts, OperationCharge, ProcessBuckets
 from hub.engine.document.documents import Document, DocumentStore, InvalidDocument, Operation, OperationType
-from hub.engine.document.limits import Limits
 from hub.engine.document.variables import coerce_variables
+from hub.engine.document_stores import document_limits, document_store
 from hub.engine.execution.compiled_operation import PlanCache
+from hub.engine.execution.exports import ExportSource, compile_export, query_error
 from hub.engine.execution.introspection import Introspection
 from hub.engine.execution.mutation_plans import MutationCompiler
 from hub.engine.execution.mutations import MutationExecutor
@@ -32,6 +32,7 @@ from hub.engine.execution.subscriptions import (
 from hub.engine.graphql_types.narrowed_schema import narrow
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.cache_key import variable_roles
+from hub.engine.plan.exports import plan_export
 from hub.engine.plan.operations import OperationPlanner
 from hub.engine.plan.parameters import ExecutionContext
 from hub.engine.planning_turns import PlanningTurns
@@ -53,30 +54,7 @@ from hub.viewer import Viewer
 
 QUERY_CACHE_BYTES = 64 * 1024 * 1024
 SUBSCRIPTION_CACHE_BYTES = 16 * 1024 * 1024
-DOCUMENT_CACHE_BYTES = 64 * 1024 * 1024
 NARROWED_CACHE_BYTES = 4 * 1024 * 1024  # for each set of roles that hide a part of the schema
-
-
-def document_limits(settings: Settings) -> Limits:
-    """The limits of documents that the settings say."""
-    return Limits(
-        depth=settings.depth_limit,
-        aliases=settings.alias_limit,
-        fields=settings.field_limit,
-        tokens=settings.token_limit,
-        root_fields=settings.root_field_limit,
-        directives=settings.directive_limit,
-        errors=settings.error_limit,
-        cost=settings.cost_limit,
-        page=settings.page_limit,
-        group=settings.group_minimum,
-        change_retention=timedelta(days=settings.change_retention),
-    )
-
-
-def document_store(schema: Schema, settings: Settings, cache_bytes: int = DOCUMENT_CACHE_BYTES) -> DocumentStore:
-    """A store that checks documents without running them."""
-    return DocumentStore(schema.core, document_limits(settings), cache_bytes)
 
 
 class Engine:
@@ -245,6 +223,29 @@ class Engine:
         assert statement is not None
         now = request.now or self._time_source.now()
         return statement.text, statement.bind(ExecutionContext(variables, now, viewer, self._secret))
+
+    async def export_source(self, request: GraphQLRequest, viewer: Viewer) -> ExportSource:
+        """The source of an export's rows, with the viewer's rights as they are now; raises BadInput or HubError."""
+        try:
+            operation = await self._operation(request, viewer, viewer.flow)
+            if operation.operation_type != "query":
+                message = f"an export is a query, not a {operation.operation_type}; send a query of one list."
+                raise BadInput(message, code="EXPORT_INVALID")
+            variables = self._coerce_variables(operation, request, viewer)
+            operation.cost(variables)
+            export_plan = plan_export(self._planner(operation, variables, viewer.rights), operation.node.selection_set)
+            compiled = compile_export(export_plan, viewer.rights)
+            statement = compiled.statement
+            assert statement is not None
+            now = request.now or await self._time_source.read()
+            context = ExecutionContext(variables, now, viewer, self._secret)
+            audit = audit_read(operation, (export_plan.plan,), statement)
+            return ExportSource(compiled, context, statement.bind(context), audit)
+        except InvalidDocument as invalid:
+            first = formatted_errors(invalid, viewer)[0]
+            raise query_error(first["message"], first["extensions"]["code"]) from None
+        except BadInput as error:
+            raise query_error(error.message, error.code, error.extensions) from None
 
     async def subscription_source(
         self, request: GraphQLRequest, viewer: Viewer, *, by_hub: bool = False, charged: bool = True

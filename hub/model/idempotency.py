@@ -1,7 +1,7 @@
 """Idempotency records: stored responses by idempotency key, so that a repeated operation runs once.
 
-A response with a secret (a new API key) is encrypted with its idempotency key; of keys only hashes are stored. See
-hub/engine/execution/mutations.py for when records are stored and looked up."""
+Responses are encrypted with their idempotency key, of which only a hash is stored: nobody else reads what they say of persons.
+See hub/engine/execution/mutations.py for when records are stored and looked up."""
 
 import hashlib
 import secrets
@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
+from asyncpg.types import BitString
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.db.pool import Connection
@@ -16,7 +18,9 @@ from hub.db.sql_text import to_sql
 from hub.model.columns import metadata, timestamp
 
 RETENTION = timedelta(hours=48)
-NONCE_BYTES = 12  # bytes, random for each encrypted response
+NONCE_BYTES = 16  # bytes, random for each response, in front of its ciphertext
+GCM_NONCE_BYTES = 12  # the same, for records of earlier versions
+KEYSTREAM_BYTES = 4096  # bytes; the longest response that a statement encrypts itself
 
 IdempotencyRecord = sa.Table(
     "idempotency_records",
@@ -24,11 +28,15 @@ IdempotencyRecord = sa.Table(
     sa.Column("owner_id", sa.Uuid, primary_key=True, comment="The API key that the operation came with."),
     sa.Column("key", sa.LargeBinary, primary_key=True, comment="SHA-256 of the idempotency key that its client chose."),
     sa.Column("fingerprint", sa.LargeBinary, nullable=False, comment="SHA-256 of document, operation and variables."),
-    sa.Column("answer", sa.LargeBinary, nullable=False, comment="The response."),
-    sa.Column(
-        "boxed", sa.Boolean, nullable=False, comment="Whether the response is encrypted with the idempotency key."
-    ),
+    sa.Column("answer", sa.LargeBinary, nullable=False, comment="The encrypted response, behind its nonce."),
     sa.Column("stored_at", timestamp(), nullable=False, comment="When it was stored; it is deleted 48 hours later."),
+    sa.Column(
+        "cipher",
+        sa.Text,
+        sa.CheckConstraint("cipher in ('AES-CTR', 'AES-GCM', 'NONE')", name="cipher_valid"),
+        nullable=False,
+        comment="How the response is encrypted with the idempotency key; earlier versions wrote others than AES-CTR.",
+    ),
     comment="Responses to operations with an idempotency key, stored in the transaction of the operation.",
 )
 sa.Index(
@@ -36,7 +44,7 @@ sa.Index(
 )  # rows are inserted in the order of stored_at
 
 _FIND = to_sql(
-    sa.select(IdempotencyRecord.c.fingerprint, IdempotencyRecord.c.answer, IdempotencyRecord.c.boxed).where(
+    sa.select(IdempotencyRecord.c.fingerprint, IdempotencyRecord.c.answer, IdempotencyRecord.c.cipher).where(
         IdempotencyRecord.c.owner_id == sa.bindparam("owner", type_=sa.Uuid),
         IdempotencyRecord.c.key == sa.bindparam("key_", type_=sa.LargeBinary),
     )
@@ -50,17 +58,23 @@ _expired = (
 _PURGE = to_sql(sa.delete(IdempotencyRecord).where(sa.tuple_(*_primary_key).in_(_expired)))
 
 
-_INSERT = "insert into idempotency_records (owner_id, key, fingerprint, answer, boxed, stored_at)"
-_INSERT_ONE = f"{_INSERT} values ($1, $2, $3, $4, $5, $6) on conflict do nothing returning true"
+_INSERT = "insert into idempotency_records (owner_id, key, fingerprint, answer, cipher, stored_at)"
+_INSERT_ONE = f"{_INSERT} values ($1, $2, $3, $4, 'AES-CTR', $5) on conflict do nothing returning true"
 ANSWER_COLUMN = "answer$"  # the column of the enclosing statement with the response bytes
+_HEX_BITS = f"('x' || encode({ANSWER_COLUMN}, 'hex'))::varbit"
 
 
 def _key_hash(key: str) -> bytes:
     return hashlib.sha256(b"name" + key.encode()).digest()
 
 
-def _cipher(key: str) -> AESGCM:
+def _gcm(key: str) -> AESGCM:
     return AESGCM(hashlib.sha256(b"box" + key.encode()).digest())
+
+
+def _keystream(key: str, nonce: bytes) -> CipherContext:
+    """Returns the cipher of one record; encryption and decryption are the same."""
+    return Cipher(algorithms.AES(hashlib.sha256(b"answer" + key.encode()).digest()), modes.CTR(nonce)).encryptor()
 
 
 class IdempotencyStore:
@@ -74,32 +88,42 @@ class IdempotencyStore:
         if record is None:
             return None
         answer: bytes = record["answer"]
-        if record["boxed"]:
-            answer = _cipher(key).decrypt(answer[:NONCE_BYTES], answer[NONCE_BYTES:], owner.bytes)
+        if record["cipher"] == "AES-CTR":
+            answer = _keystream(key, answer[:NONCE_BYTES]).update(answer[NONCE_BYTES:])
+        elif record["cipher"] == "AES-GCM":
+            answer = _gcm(key).decrypt(answer[:GCM_NONCE_BYTES], answer[GCM_NONCE_BYTES:], owner.bytes)
         return record["fingerprint"], answer
 
     async def store(
-        self, tx: Connection, owner: UUID, key: str, fingerprint: bytes, answer: bytes, now: datetime, *, secret: bool
+        self, tx: Connection, owner: UUID, key: str, fingerprint: bytes, answer: bytes, now: datetime
     ) -> bool:
         """Stores a response; returns False if a concurrent request has stored one, after waiting for its commit.
 
         The response is a parameter and never part of the SQL text, because Postgres logs the text of failed statements."""
-        if secret:
-            nonce = secrets.token_bytes(NONCE_BYTES)
-            answer = nonce + _cipher(key).encrypt(nonce, answer, owner.bytes)
-        inserted = await tx.fetchval(_INSERT_ONE, owner, _key_hash(key), fingerprint, answer, secret, now)
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        sealed = nonce + _keystream(key, nonce).update(answer)
+        inserted = await tx.fetchval(_INSERT_ONE, owner, _key_hash(key), fingerprint, sealed, now)
         return inserted is not None
 
     def store_sql(self, first: int) -> str:
         """Returns the INSERT of a record inside the statement that computes the response; its parameters start at `$first`.
 
-        A record that exists already is a unique violation."""
-        columns = f"${first}::uuid, ${first + 1}::bytea, ${first + 2}::bytea, {ANSWER_COLUMN}, false, ${first + 3}::timestamptz"
-        return f"{_INSERT} select {columns}"
+        The statement combines the response with a keystream, as a build of Postgres without OpenSSL has no ciphers.
+        A record that exists already is a unique violation; a response longer than KEYSTREAM_BYTES violates NOT NULL."""
+        nonce, keystream = f"${first + 3}::bytea", f"${first + 4}::varbit"
+        bits = f"{_HEX_BITS} # substring({keystream}, 1, 8 * octet_length({ANSWER_COLUMN}))"
+        sealed = (
+            f"case when octet_length({ANSWER_COLUMN}) <= {KEYSTREAM_BYTES}"
+            f" then {nonce} || substr(varbit_send({bits}), 5) end"  # four bytes are the number of bits
+        )
+        record = f"${first}::uuid, ${first + 1}::bytea, ${first + 2}::bytea, {sealed}, 'AES-CTR'"
+        return f"{_INSERT} select {record}, ${first + 5}::timestamptz"
 
     def store_arguments(self, owner: UUID, key: str, fingerprint: bytes, now: datetime) -> tuple[object, ...]:
         """Returns the arguments for `store_sql`."""
-        return owner, _key_hash(key), fingerprint, now
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        keystream = _keystream(key, nonce).update(bytes(KEYSTREAM_BYTES))
+        return owner, _key_hash(key), fingerprint, nonce, BitString.frombytes(keystream), now
 
 
 async def purge(tx: Connection, now: datetime, limit: int) -> bool:

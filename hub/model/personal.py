@@ -84,11 +84,27 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
     "change_order": {},
     "code_counters": {"prefix": PersonalData.NOT_PERSONAL},
     "code_draws": dict.fromkeys(("prefix", "drawn_at"), PersonalData.NOT_PERSONAL),
+    "export_files": {
+        **dict.fromkeys(("format", "compression", "rights"), PersonalData.NOT_PERSONAL),
+        **dict.fromkeys(("written_at", "expires_at"), PersonalData.TECHNICAL),
+    },
     "idempotency_records": {
         "key": PersonalData.NOT_PERSONAL,
         "fingerprint": PersonalData.NOT_PERSONAL,
         "answer": PersonalData.COPY,
+        "cipher": PersonalData.NOT_PERSONAL,
         "stored_at": PersonalData.TECHNICAL,
+    },
+    "import_chunks": {"content": PersonalData.COPY},
+    "import_files": {
+        "owner": PersonalData.TECHNICAL,
+        "name": PersonalData.FREE_TEXT,
+        "created_at": PersonalData.NOT_PERSONAL,
+    },
+    "job_queue": {
+        "arguments": PersonalData.COPY,
+        "cursor": PersonalData.COPY,
+        **dict.fromkeys(("queued_at", "due_at", "leased_until"), PersonalData.NOT_PERSONAL),
     },
     "key_limits": dict.fromkeys(("cost_capacity", "cost_refill"), PersonalData.NOT_PERSONAL),
     "login_links": {"hash": PersonalData.NOT_PERSONAL, "expires_at": PersonalData.TECHNICAL},

@@ -42,7 +42,7 @@ from hub.model.scopes import Audience
 SEARCH_TEXT = "search_text"
 SYSTEM_COLUMNS = ("id", "version", "created_at", "updated_at")
 # Scopes of tables in which numbers and times are about no person.
-NOT_ABOUT_PEOPLE = ("any_key", "every_unit", "unit_itself", "key_owned")
+NOT_ABOUT_PEOPLE = ("any_key", "every_unit", "unit_itself", "key_owned", "key_or_person")
 TREE_CHECKS = {
     "{label} ~ '^[A-Za-z0-9_]+$'": "{label}_is_a_label",
     "subpath({path}, -1) = {label}::ltree": "{path}_ends_in_{label}",

@@ -4,7 +4,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub.model.scopes import VIEWER_READS_PEOPLE, VIEWER_STAFF, VIEWER_UNIT, VIEWER_UNITS, RowPredicate, Scope
+from hub.model.columns import metadata
+from hub.model.scopes import (
+    VIEWER_ADMIN,
+    VIEWER_KEY,
+    VIEWER_READS_PEOPLE,
+    VIEWER_STAFF,
+    VIEWER_UNIT,
+    VIEWER_UNITS,
+    RowPredicate,
+    Scope,
+)
 from hub.rights import Binding
 
 
@@ -47,4 +57,22 @@ issued_report = Scope(
     for_unrestricted=lambda row: sa.or_(
         _is_about_nobody_else(row), _about_viewer(row), row.c.checker_id == VIEWER_STAFF
     ),
+)
+
+
+def _of_key_or_person(row: sa.FromClause) -> RowPredicate:
+    """Whether the row's owner is the key that asks, or another key of the same member of staff."""
+    api_key = metadata.tables["api_keys"].alias("v$key")
+    # Not every column: the role that serves clients may not read hashes.
+    own_key = sa.select(api_key.c.id).where(api_key.c.id == VIEWER_KEY, api_key.c.public_id == row.c.owner)
+    return sa.or_(sa.exists(own_key), _about_viewer(row))
+
+
+# Rows of the key that created them and of the person behind it; an unrestricted admin sees those of all keys.
+key_or_person = Scope(
+    "key_or_person",
+    customer_column=None,
+    for_units=lambda row, binding: _of_key_or_person(row),
+    for_customer=_no_rows,
+    for_unrestricted=lambda row: sa.or_(VIEWER_ADMIN, _of_key_or_person(row)),
 )

@@ -106,7 +106,7 @@ class EntityWriter:
         return name in self._server_filled or name in self.references or name == "customer_id"
 
     @cached_property
-    def _global_keys(self) -> frozenset[str]:
+    def global_keys(self) -> frozenset[str]:
         """The constraints that keep a value of a caller unique among all rows."""
         columns = self.entity.definition.columns.items()
         names = [name for name, column in columns if column.options.unique is GLOBAL]
@@ -139,19 +139,19 @@ class EntityWriter:
     async def create(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> UUID:
         """Inserts a row and its nested rows; returns its key. Raises BadInput, and NotFound for hidden references."""
         self.entity.require(viewer, "create")
-        with collisions.LIMIT.counting(viewer, self._global_keys, now):
+        with collisions.LIMIT.counting(viewer, self.global_keys, now):
             key = await self._insert(tx, viewer, values, now)
         if self._rules.after_write:
-            await self._translate_overflow(values, self._after_write(tx, await self._parent_key(tx, key), now))
+            await self.translate_overflow(values, self._after_write(tx, await self._parent_key(tx, key), now))
         return key
 
     async def _insert(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> UUID:
-        row = await self._prepare(tx, viewer, values, now)
+        row = await self.prepare(tx, viewer, values, now)
         for rule in self._rules.before_insert:
             await rule(tx, [row])
         return await self._store(tx, viewer, row, now, values)
 
-    async def _prepare(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> dict[str, Any]:
+    async def prepare(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> dict[str, Any]:
         """The complete new row, with its nested rows as they were given."""
         for authorize in self._rules.authorizers:
             authorize(Write("create", values, None, viewer, now))
@@ -160,7 +160,7 @@ class EntityWriter:
         resolved = await self.resolve_references(tx, viewer, values) if self.references else values
         ready = self.validated(Write("create", self._with_defaults(resolved, now), None, viewer, now))
         if "unit_id" in self._server_filled and ready.get("unit_id") is None:
-            ready["unit_id"] = await _default_unit(tx, viewer)
+            ready["unit_id"] = await default_unit(tx, viewer)
         for resolve in self._rules.resolve_missing:
             ready |= await resolve(tx, Write("create", ready, None, viewer, now))
         for name in self._required_columns:
@@ -174,13 +174,13 @@ class EntityWriter:
         """Inserts a complete row, then its nested rows; `values` are what the caller gave of it."""
         nested = {name: row.pop(name) for name in self.nested if name in row}
         insert = insert_row(tx, viewer, self.entity, row, now, fields=values)
-        key = await self._translate_overflow(row, insert)
+        key = await self.translate_overflow(row, insert)
         for name, rows in nested.items():
             part, prepared = self.nested[name], []
             if rows:
                 part.writer.entity.require(viewer, "create")
             for index, values in enumerate(rows or ()):
-                preparing = part.writer._prepare(tx, viewer, {**values, part.parent_column: key}, now)
+                preparing = part.writer.prepare(tx, viewer, {**values, part.parent_column: key}, now)
                 prepared.append(await prefixing_errors(f"{name}[{index}]", preparing))
             for rule in part.writer._rules.before_insert if prepared else ():
                 await rule(tx, prepared)
@@ -305,11 +305,11 @@ class EntityWriter:
             await require_reference_visible(tx, viewer, self.table, name, ready[name])
         if version is not None:
             await require_version(tx, viewer, self.entity, key, ready, version)
-        with collisions.LIMIT.counting(viewer, self._global_keys, now):
+        with collisions.LIMIT.counting(viewer, self.global_keys, now):
             update = update_row(tx, viewer, self.entity, key, ready, now, fields=values)
-            await self._translate_overflow(ready, update)
+            await self.translate_overflow(ready, update)
         if self._rules.after_write:
-            await self._translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))
+            await self.translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))
         await self._rules.changed(tx, self.entity, key, now)
         return key
 
@@ -326,7 +326,7 @@ class EntityWriter:
                 message = f"id: a row whose {name} is {stored[name]} takes no edits; move it first."
                 raise BadInput(message, argument="id")
 
-    async def _translate_overflow(self, values: ColumnValues, awaitable: Awaitable[T]) -> T:
+    async def translate_overflow(self, values: ColumnValues, awaitable: Awaitable[T]) -> T:
         """Awaits; where an amount that is generated from these values does not fit, the error names one of them."""
         try:
             return await awaitable
@@ -383,7 +383,7 @@ def _missing(name: str) -> BadInput:
     return BadInput(f"{name}: a new row needs one; give it.", code="ARGUMENT_MISSING", argument=name)
 
 
-async def _default_unit(tx: Connection, viewer: Viewer) -> UUID | None:
+async def default_unit(tx: Connection, viewer: Viewer) -> UUID | None:
     """The unit of a row that names none: the viewer's own, else the only root; None where there are several."""
     if viewer.unit_ids:
         return viewer.unit_ids[0]

@@ -47,8 +47,8 @@ class SessionStore(Protocol):
         """Ends a session by its key's public id; returns False for a key that is no session."""
 
 
-class _PageClient:
-    """The sender of a request for a session."""
+class PageClient:
+    """The sender of a request that Starlette routes."""
 
     def __init__(self, request: Request, proxies: TrustedProxies) -> None:
         self._request = request
@@ -83,14 +83,14 @@ class PageSessions:
         body = request_body.read_json(await request_body.read(request.receive, length, BODY_LIMIT), "The body")
         link, credential = (body.get("link"), body.get("credential")) if isinstance(body, dict) else (None, None)
         if isinstance(link, str) and credential is None:
-            session = await self._store.start(link, _PageClient(request, self._proxies).network())
+            session = await self._store.start(link, PageClient(request, self._proxies).network())
         elif isinstance(credential, str) and link is None:
-            session = await self._start_for(credential, _PageClient(request, self._proxies))
+            session = await self._start_for(credential, PageClient(request, self._proxies))
         else:
             raise BadInput(MISSING, code="BODY_MALFORMED", argument="credential")
         return JSONResponse({"key": session.key, "expiresAt": timestamp_text(session.expires_at)})
 
-    async def _start_for(self, text: str, client: _PageClient) -> PageSession:
+    async def _start_for(self, text: str, client: PageClient) -> PageSession:
         credential = await self._key_cache.credential(b"Bearer " + text.strip().encode(), client)
         if isinstance(credential, TokenCredential):
             expires_at = datetime.fromtimestamp(credential.expires, UTC)
@@ -102,7 +102,7 @@ class PageSessions:
 
     async def delete(self, request: Request) -> Response:
         """Ends the session whose key the request carries. A key that is no session stays as it is."""
-        authorization, client = request.headers.get("authorization"), _PageClient(request, self._proxies)
+        authorization, client = request.headers.get("authorization"), PageClient(request, self._proxies)
         encoded = authorization.encode("latin-1") if authorization else None
         credential = await self._key_cache.credential(encoded, client)
         if not await self._store.end(credential.public_id, credential.viewer, client.network()):
@@ -119,10 +119,10 @@ def routes(store: SessionStore, key_cache: Credentials, proxies: TrustedProxies)
         return await (sessions.post if request.method == "POST" else sessions.delete)(request)
 
     # One route, so that the Allow header of a refusal names both methods.
-    return [Route(PATH, _answering_errors(handle), methods=["DELETE", "POST"])]
+    return [Route(PATH, answering_errors(handle), methods=["DELETE", "POST"])]
 
 
-def _answering_errors(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def answering_errors(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
     """Wraps a handler: errors become responses, and every response is neither cached nor sniffed."""
 
     async def handle(request: Request) -> Response:
@@ -133,7 +133,7 @@ def _answering_errors(handler: Callable[[Request], Awaitable[Response]]) -> Call
         except request_body.ClientDisconnected:
             response = Response(None, 400)  # nobody receives it
         except Exception as error:
-            emit(InternalFailure("", "handling a session of the pages", error))
+            emit(InternalFailure("", f"handling {request.url.path[:64]}", error))
             response = _error_response(Internal("The hub failed; its log says why."))
         response.headers.update(responses.TEXT_SECURITY_HEADERS)
         return response

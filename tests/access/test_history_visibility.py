@@ -33,7 +33,7 @@ CUSTOMERS = CATALOG.customer_type.table.name
 LoggedImage: TypeAlias = dict[str, Any] | None
 ROWS = 4
 UNEDITED_CUSTOMER = "Stray"  # a customer whom no random edit touches
-NOT_OF_CUSTOMERS = frozenset({"administered", "key_owned", "person", "role_itself", "role_owned"})
+NOT_OF_CUSTOMERS = frozenset({"administered", "key_or_person", "key_owned", "person", "role_itself", "role_owned"})
 LONG_AGO = datetime.now(UTC) - timedelta(days=6)  # within the retention, before every edit
 
 
@@ -219,8 +219,9 @@ class HistoryRules:
             return self.viewer.staff_id == UUID(str(image["staff_id"])) or bool(self.viewer.reads_people and in_reach)
         if self.viewer.administers:
             return True
-        if scope == "key_owned":
-            return bool(image["owner"] == self.viewer.key_public_id)
+        if scope in ("key_owned", "key_or_person"):
+            is_of_person = scope != "key_owned" and str(self.viewer.staff_id) == str(image["staff_id"] or "nobody")
+            return is_of_person or bool(image["owner"] == self.viewer.key_public_id)
         own_roles = [role for role in self.world.data.rows["AccessRole"] if role["name"] in self.viewer.role_names]
         if scope == "role_itself":
             return image["name"] in self.viewer.role_names

@@ -25,6 +25,7 @@ ENGINE_PACKAGES: dict[str, tuple[str, ...]] = {
     "request": ("document",),
     "roles": ("catalog", "graphql_types", "plan", "request", "sql"),
     "budgets": ("request",),
+    "document_stores": ("document", "graphql_types"),
     "shared_buckets": ("budgets",),
     "execution": (
         "catalog",
@@ -40,7 +41,7 @@ ENGINE_PACKAGES: dict[str, tuple[str, ...]] = {
     ),
     "engine": (
         *("catalog", "document", "graphql_types", "plan", "sql", "request", "execution", "cache", "cursors"),
-        *("budgets", "planning_turns"),
+        *("budgets", "planning_turns", "document_stores"),
     ),
 }
 ENGINE_USERS = (
@@ -53,6 +54,10 @@ ENGINE_USERS = (
     "hub.app",
     "hub.client_command_line",
     "hub.clock_command_line",
+    "hub.export_command_line",
+    "hub.import_command_line",
+    "hub.job_command_line",
+    "hub.jobs",
     "hub.report_runner",
     "hub.work_sample",
 )

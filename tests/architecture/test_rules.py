@@ -20,6 +20,7 @@ PRINTED = "migrations/versions/"  # by alembic, as long as it takes
 # Each package, and the packages below that it may import. Its own files it always may.
 FOUNDATION = (
     "hub.settings",
+    "hub.setting_types",
     "hub.token_issuers",
     "hub.errors",
     "hub.time_source",
@@ -32,7 +33,10 @@ FOUNDATION = (
 )
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
-COMMANDS = ("hub.installation", *(f"hub.{name}_command_line" for name in ("audit", "client", "clock", "key", "role")))
+COMMANDS = (
+    "hub.installation",
+    *(f"hub.{name}_command_line" for name in ("audit", "client", "clock", "export", "import", "job", "key", "role")),
+)
 TOP = (
     *COMMANDS,
     "hub.__main__",
@@ -48,11 +52,14 @@ TOP = (
     "hub.terminal",
 )
 ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(TOP, (*TOP, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres", "hub.runtime_login")),
+    **dict.fromkeys(
+        TOP, (*TOP, "hub.web", "hub.jobs", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres", "hub.runtime_login")
+    ),
     "hub.web": (*PUBLISHING, *DECLARED),
     "hub.webhooks": ("hub.subscriptions", "hub.changefeed", *DECLARED),
     "hub.subscriptions": ("hub.changefeed", *DECLARED),
     "hub.changefeed": DECLARED,
+    "hub.jobs": ("hub.changefeed", *DECLARED),
     "hub.graph": ("hub.schema", "hub.domain", "hub.engine", "hub.model"),
     "hub.domain": ("hub.schema", "hub.model", "hub.db", *FOUNDATION),
     "hub.schema": ("hub.model",),
@@ -61,7 +68,8 @@ ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     "hub.db": FOUNDATION,
     "hub.demo": ("hub.domain", "hub.schema", "hub.model", "hub.db", *FOUNDATION),
     "hub.postgres": ("hub.settings", "hub.errors", "hub.runtime_login"),
-    "hub.settings": ("hub.errors", "hub.token_issuers"),
+    "hub.settings": ("hub.errors", "hub.setting_types", "hub.token_issuers"),
+    "hub.setting_types": (),
     "hub.token_issuers": (),
     "hub.viewer": ("hub.client_limits", "hub.errors", "hub.rights"),
     "hub.rights": ("hub.client_limits",),
@@ -79,7 +87,19 @@ IMPORT_EXCEPTIONS = {
 }
 
 # Bounded contexts, in schema and in domain: each may import those before it.
-CONTEXTS = ("organisation", "customers", "scoring", "sales", "access", "engagement", "webhooks", "privacy", "work")
+CONTEXTS = (
+    "organisation",
+    "customers",
+    "scoring",
+    "sales",
+    "access",
+    "engagement",
+    "webhooks",
+    "privacy",
+    "work",
+    "jobs",
+    "exchange",
+)
 # All of the model that a declaration knows: no rule and no writer.
 VOCABULARY = (
     "hub.model",
@@ -107,7 +127,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "joserfc": ("hub.web",),
     "alembic": ("hub.db", "hub.migrations"),
     "sqlalchemy": ("hub.app", "hub.domain", "hub.engine", "hub.model", "hub.db", "hub.demo", "hub.migrations"),
-    "asyncpg": ("hub.db", "hub.model", "hub.domain", "hub.demo", "hub.doctor", "hub.postgres"),
+    "asyncpg": ("hub.db", "hub.model", "hub.domain", "hub.jobs", "hub.demo", "hub.doctor", "hub.postgres"),
     **dict.fromkeys(("psycopg", "psycopg2", "pg8000", "databases", "sqlmodel"), ()),
 }
 LOADED_BY_NAME = {
@@ -123,6 +143,7 @@ COMMITS = {
     "hub/db/migrate.py": "alembic's own connection",
     "migrations/env.py": "alembic's own connection",
     "hub/demo/load.py": "a loader: COPY on a connection of its own",
+    "hub/jobs/": "a job's context has transactions of the pool of jobs",
     "hub/postgres/doctor.py": "tries what it may do, and rolls it back",
 }
 SELECTS = {

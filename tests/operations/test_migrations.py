@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 from alembic import command
 from conftest import CreateDatabase
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from old_database import run_alembic
 
 from hub.db import migrate
@@ -15,9 +16,13 @@ from hub.model.idempotency import IdempotencyStore
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 KEY, WEBHOOK, DELIVERY, CUSTOMER = (UUID(int=number) for number in range(1, 5))
+NONCE = bytes(12)
+BOXED = NONCE + AESGCM(hashlib.sha256(b"boxmint").digest()).encrypt(NONCE, b"secret", KEY.bytes)
 OLD_ROWS = f"""
 insert into kept_answers (owner_id, key, fingerprint, answer, boxed, kept_at)
-    values ('{KEY}', '\\x{hashlib.sha256(b"nameonce").hexdigest()}', 'print', 'answer', false, '{NOW:%Y-%m-%dT%H:%M:%SZ}');
+    values ('{KEY}', '\\x{hashlib.sha256(b"nameonce").hexdigest()}', 'print', 'answer', false, '{NOW:%Y-%m-%dT%H:%M:%SZ}'),
+        ('{KEY}', '\\x{hashlib.sha256(b"namemint").hexdigest()}', 'print', '\\x{BOXED.hex()}', true,
+         '{NOW:%Y-%m-%dT%H:%M:%SZ}');
 insert into webhooks (id, name, owner, url, query, variables, coalesce_seconds, status)
     values ('{WEBHOOK}', 'old', 'key', 'https://a.example', 'subscription {{ changes }}', '{{}}', 0, 'ACTIVE');
 insert into webhook_progress (webhook_id, position, told) values ('{WEBHOOK}', 7, 5);
@@ -26,7 +31,8 @@ insert into webhook_queue (delivery_id, webhook_id, lane, row_id, position, due_
     values ('{DELIVERY}', '{WEBHOOK}', '{CUSTOMER}', '{CUSTOMER}', 5, '{NOW:%Y-%m-%dT%H:%M:%SZ}', 'body');
 """
 OLD_COLUMNS = """
-select kept_at, told, lane from kept_answers, webhook_progress as p join webhook_queue as q on q.webhook_id = p.webhook_id
+select kept_at, told, lane from (select distinct kept_at from kept_answers) as a, webhook_progress as p
+    join webhook_queue as q on q.webhook_id = p.webhook_id
 """
 
 
@@ -39,7 +45,8 @@ async def test_renamed_tables_keep_their_rows(create_database: CreateDatabase) -
         await migrate.upgrade(dsn)
 
         assert await IdempotencyStore().find(connection, KEY, "once") == (b"print", b"answer")
-        assert await connection.fetchval("select stored_at from idempotency_records") == NOW
+        assert await IdempotencyStore().find(connection, KEY, "mint") == (b"print", b"secret")
+        assert await connection.fetchval("select min(stored_at) from idempotency_records") == NOW
         async with connection.transaction():
             (progress,) = await queue.lock_behind(connection, 8, 10, 10, 10)
             assert (progress["id"], progress["position"], progress["last_sent_position"]) == (WEBHOOK, 7, 5)

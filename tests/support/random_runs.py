@@ -53,6 +53,10 @@ SIZES: Mapping[str, RunSize] = {
     "model stories": RunSize(500, 40),
     "rounds of identify at once": RunSize.with_a_tenth(100),
     "rounds of edits": RunSize(50, 10),
+    "rows of an export": RunSize(1_000_000, 50_000),
+    "lines that are imported and written": RunSize.with_a_tenth(2_000),
+    "orders of Northwind": RunSize(830, 40),
+    "lines of an import that is killed": RunSize(200_000, 4_000),
     "concurrent moves": RunSize(2_000, 60),
 }
 

@@ -86,7 +86,7 @@ class Match:
 
 
 @lru_cache(maxsize=statements.STATEMENTS)
-def _matches_statement(rights: Rights) -> statements.SqlStatement:
+def matches_statement(rights: Rights) -> statements.SqlStatement:
     """Customers who are known by any of the identifiers and whom the viewer sees."""
     probes = (
         sa.func.unnest(sa.bindparam("kinds", type_=ARRAY(sa.Text)), sa.bindparam("normalized", type_=ARRAY(sa.Text)))
@@ -180,7 +180,7 @@ async def identify(
         raise BadInput(message, code="ALREADY_EXISTS", argument="identifiers")
     if matched_customer is not None and supplied:
         await _fill_missing(tx, viewer, key, supplied, now, reasons)
-    reviews = [await _ensure_review(tx, viewer, key, other, reasons, now) for other in other_customers]
+    reviews = [await ensure_review(tx, viewer, key, other, reasons, now) for other in other_customers]
     outcome = (
         IdentifyOutcome.MATCHED
         if matched_customer
@@ -202,7 +202,7 @@ async def _find_matches(
     tx: Connection, viewer: Viewer, identifiers: Sequence[NormalizedIdentifier], source: str
 ) -> list[Match]:
     """The customers that the identifiers match, the deciding types first."""
-    statement = _matches_statement(viewer.rights)
+    statement = matches_statement(viewer.rights)
     arguments = {
         "kinds": [identifier.identifier_kind for identifier in identifiers],
         "normalized": [identifier.normalized for identifier in identifiers],
@@ -287,7 +287,7 @@ async def _attach_identifiers(
             if identifier.verified:
                 await tx.execute(_SET_VERIFIED, now, key, identifier.identifier_kind, identifier.normalized, source)
             continue
-        count = _count_if_full(stored, identifier, source)
+        count = count_if_full(stored, identifier, source)
         if count is not None:
             reasons.append(
                 f"{identifier.identifier_kind} {identifier.value} was not kept: the customer has {count} of the kind"
@@ -314,7 +314,7 @@ async def _attach_identifiers(
     return attached
 
 
-def _count_if_full(stored: Sequence[tuple[str, str, str]], identifier: NormalizedIdentifier, source: str) -> int | None:
+def count_if_full(stored: Sequence[tuple[str, str, str]], identifier: NormalizedIdentifier, source: str) -> int | None:
     """The number of identifiers of this type, if there is no room for one more. A value of several systems counts once."""
     same_kind = [
         (normalized, system) for stored_kind, normalized, system in stored if stored_kind == identifier.identifier_kind
@@ -350,7 +350,7 @@ async def _fill_missing(
         await rows.update_row(tx, viewer, Customer, key, updates, now, fields=tuple(updates))
 
 
-async def _ensure_review(
+async def ensure_review(
     tx: Connection, viewer: Viewer, key: UUID, other: UUID, reasons: Sequence[str], now: datetime
 ) -> UUID:
     """The review of a pair: one row, in whichever order the two are named."""

@@ -51,7 +51,7 @@ async def erase_customer(
 
     What names it in the audit log and in reports is erased as well; the digests stay, so that the log can still be verified.
     Change streams report the rows as deleted, without their content. It cannot be undone.
-    Idempotency records are purged after 48 hours.
+    Stored responses of operations are encrypted with their idempotency keys, so they name nobody.
     About 20,000 rows take a second, so HUB_REQUEST_TIMEOUT must allow for it."""
     viewer.require("customers:admin")
     await queue.block_enqueuing(tx)

@@ -264,14 +264,10 @@ class MutationExecutor:
             response += b"}"
             tx.raise_if_failed()
             if key is not None:
-                mutations = (field.field_plan.mutation for field in fields)
-                secret = any(mutation is not None and mutation.secret for mutation in mutations)
                 fingerprint_and_rights = operation_identity.fingerprint() + _rights_digest(context.viewer)
                 record_key = (context.viewer.key_id or NO_KEY, key, fingerprint_and_rights)
                 async with tx.translate_errors():
-                    if not await self._idempotency.store(
-                        tx.connection, *record_key, response, context.now, secret=secret
-                    ):
+                    if not await self._idempotency.store(tx.connection, *record_key, response, context.now):
                         raise IdempotencyConflict("the key is already stored")
             await tx.finish()
         return response

@@ -17,6 +17,8 @@ from hub.engine.plan.nodes import (
     Constant,
     Groups,
     LivePayload,
+    Nodes,
+    ObjectSelection,
     Payload,
     Plan,
     ResolvedInPython,
@@ -96,6 +98,16 @@ def compile_changes(plan: Plan, rights: Rights, customer_prefix: str) -> Compile
         ),
         plan,
     )
+
+
+def compile_rows(plan: Plan, rights: Rights) -> CompiledStatement:
+    """The statement of a plan whose only root is a list of nodes: all its rows in order, one JSON object for each."""
+    ((_, connection),) = plan.roots
+    assert isinstance(connection, ConnectionPlan)
+    ((_, nodes),) = connection.parts
+    assert isinstance(nodes, Nodes)
+    assert isinstance(nodes.selection, ObjectSelection)
+    return _compile_select(SelectionCompiler(AliasGenerator(rights)).rows(connection, nodes.selection), plan)
 
 
 def compile_live(plan: Plan, rights: Rights) -> CompiledStatement:

@@ -1,6 +1,7 @@
 """Compiles selections to SQL expressions that give JSON: objects over rows, links, connections, merged lists."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -182,6 +183,21 @@ class SelectionCompiler:
         )
         aggregates, rows_outside = self._aggregates(connection, outer), self._rows_outside(connection, outer)
         return assemble_connection(connection, page_selection, rows, aggregates, rows_outside, self.aliases)
+
+    def rows(self, connection: ConnectionPlan, selection: ObjectSelection) -> sa.Select[Any]:
+        """All rows of a root list in its order, without a page: one JSON object for each."""
+        source, conditions = self.list_source(connection, None)
+        keys = [self._sort_expression(term, connection, source) for term in connection.order]
+        columns = [value.label(key) for key, value in self.columns(selection, source.row)]
+        rows = (
+            sa.select(*columns)
+            .select_from(source.tables())
+            .where(*conditions)
+            .order_by(*(key.order_by(backward=False) for key in keys))
+            .correlate_except(*source.own())
+            .subquery(self.aliases.next())
+        )
+        return sa.select(sa.func.row_to_json(rows.table_valued())).select_from(rows)
 
     def _sort_expression(self, term: SortTerm, connection: ConnectionPlan, source: SelectSource) -> SortExpression:
         match term.key:

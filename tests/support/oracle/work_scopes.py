@@ -12,7 +12,7 @@ WorkRecord = Mapping[str, Any]
 def work_tests(viewer: Viewer, units: Collection[UUID], *, unbound: bool) -> dict[str, Callable[[WorkRecord], bool]]:
     """Whether a viewer sees a row; `units` are those that it sees."""
     if viewer.customer_id is not None:
-        return {"unit_or_person": lambda record: False, "issued_report": lambda record: False}
+        return dict.fromkeys(("unit_or_person", "issued_report", "key_or_person"), lambda record: False)
 
     def is_of_viewer(*people: UUID | None) -> bool:
         return viewer.staff_id is not None and viewer.staff_id in people
@@ -26,4 +26,7 @@ def work_tests(viewer: Viewer, units: Collection[UUID], *, unbound: bool) -> dic
     return {
         "unit_or_person": lambda record: record["unit_id"] in units or is_of_viewer(record["staff_id"]),
         "issued_report": sees_issue,
+        "key_or_person": lambda record: (
+            viewer.administers or record["owner"] == viewer.key_public_id or is_of_viewer(record["staff_id"])
+        ),
     }

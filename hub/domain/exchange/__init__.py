@@ -1,0 +1,1 @@
+"""Exchange: data in and data out. The rules of mappings, and the commands of imports."""

@@ -1,0 +1,1 @@
+"""Jobs: the queue of long work and its commands."""

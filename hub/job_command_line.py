@@ -1,0 +1,108 @@
+"""`hub jobs`: lists jobs and stops them; and runs one job in this process, for commands that start one."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from hub.app import build_graphql_engine
+from hub.db.pool import Connection, Pool
+from hub.domain.access.trusted_documents import TrustedDocuments
+from hub.domain.jobs import commands as job_commands
+from hub.domain.jobs import queue
+from hub.domain.jobs.queue import JobReport
+from hub.engine.catalog.scalars import decode_id, encode_id
+from hub.errors import BadInput
+from hub.installation import run_in_database
+from hub.jobs.context import JobServices
+from hub.jobs.runner import JobRunner, jobs_pool
+from hub.schema.jobs.jobs import JobStatus
+from hub.settings import Settings
+from hub.terminal import print_rows
+from hub.timer_loop import open_clock
+from hub.viewer import ADMIN
+
+commands = typer.Typer(help="List jobs and stop them.", invoke_without_command=True)
+DataDirOption = Annotated[Path | None, typer.Option(help="Data directory (HUB_DATA_DIR).", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PREFIX = "job"
+MAX_LISTED = 100
+ENDED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+@commands.callback()
+def list_jobs(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, the latest first.")] = MAX_LISTED,
+    data: DataDirOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the latest jobs: what they work on, and how far they are."""
+    if context.invoked_subcommand is not None:
+        return
+
+    async def read(pool: Pool) -> list[JobReport]:
+        async with pool.connection() as connection:
+            return await queue.latest_jobs(connection, limit)
+
+    print_rows([_row(report, json) for report in run_in_database(data, read)], json=json)
+
+
+@commands.command()
+def cancel(
+    job: Annotated[str, typer.Argument(help="Id of the job, as `hub jobs` lists it.")], data: DataDirOption = None
+) -> None:
+    """Stop a job. What it wrote by then stays."""
+    key = _parse_id(job)
+
+    async def run(pool: Pool) -> None:
+        async with pool.transaction() as tx:
+            await job_commands.cancel(tx, ADMIN, id=key, now=datetime.now(UTC))
+
+    run_in_database(data, run)
+    print(f"{job} is cancelled")
+
+
+def _parse_id(text: str) -> UUID:
+    prefix, key = decode_id(text, "job")
+    if prefix != PREFIX:
+        message = f"job: {text} is not the id of a job; give one that `hub jobs` lists."
+        raise BadInput(message, code="ID_MALFORMED", argument="job")
+    return key
+
+
+def _row(report: JobReport, json: bool) -> dict[str, Any]:
+    row = {"id": encode_id(PREFIX, report.job_id), **report._asdict()}
+    del row["job_id"]
+    if not json:
+        row["counts"] = ", ".join(f"{name} {count:,}" for name, count in report.counts.items())
+        del row["errors"], row["result"]
+    return row
+
+
+async def run_job(
+    settings: Settings,
+    dsn: str,
+    enqueue: Callable[[Connection, datetime], Awaitable[UUID]],
+    report: Callable[[JobReport], None],
+) -> JobReport:
+    """Starts a job as the operator and runs it in this process, until it ends; another process goes on if this one dies.
+
+    `enqueue` gets a transaction and the time. `report` gets the progress, about once a second, and the end."""
+    pool = jobs_pool(settings, dsn, 3)
+    try:
+        clock = await open_clock(settings, pool)
+        engine, cursors, _ = await build_graphql_engine(settings, pool, pool, clock=clock)
+        services = JobServices(settings, engine, cursors, TrustedDocuments(), clock.time_source)
+        async with pool.transaction() as tx:
+            key = await enqueue(tx, await clock.time_source.read())
+        runner = JobRunner(pool, services)
+        async with runner.reporting(key, report):
+            while (await runner.report(key)).status not in ENDED:
+                await runner.run_only(key)
+        return await runner.report(key)
+    finally:
+        await pool.close()

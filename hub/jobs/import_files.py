@@ -1,0 +1,317 @@
+"""Reads the files of imports: CSV as people have it, and JSON Lines, plain or compressed. Memory does not grow with the file.
+
+A file that cannot be read at all is refused with the line, the column and the remedy; a bad line is a line with a fault."""
+
+import codecs
+import csv
+import gzip
+import io
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+import zstandard
+
+from hub.domain.exchange.mapping_types import FileFormat
+from hub.errors import BadInput, LimitExceeded
+from hub.jobs.import_parquet import parquet_columns, parquet_records
+from hub.model import exact_json
+
+DELIMITERS = ",;\t|"
+SAMPLE_BYTES = 65_536
+SAMPLE_LINES = 20
+MAX_CELL = 131_072  # characters
+MAX_COLUMNS = 2_000
+MAX_LINE_BYTES = 4_194_304  # of JSON Lines
+CHUNK = 262_144
+BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PAR1": "parquet", b"PK\x03\x04": "zip", b"%PDF": "pdf"}
+REFUSED = {"zip": "a ZIP archive or an Excel workbook", "pdf": "a PDF document"}
+csv.field_size_limit(MAX_CELL)
+
+
+@dataclass(frozen=True, slots=True)
+class FileLine:
+    """A record of a file: the number of its first line, its values by column, or why it has none."""
+
+    number: int
+    record: dict[str, Any]
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileSurvey:
+    """What a file is, before its records are read."""
+
+    format: str  # csv, jsonl or parquet
+    compression: str | None
+    file: FileFormat  # with everything that was found out
+    columns: tuple[str, ...]  # in order; those of JSON Lines are the ones of its first lines
+
+    def report(self) -> dict[str, Any]:
+        """What was found out, for people."""
+        names = {"encoding": self.file.encoding, "delimiter": self.file.delimiter, "decimal": self.file.decimal}
+        facts = {"format": self.format, "compression": self.compression, **(names if self.format == "csv" else {})}
+        return {name: value for name, value in facts.items() if value is not None} | {"columns": len(self.columns)}
+
+
+def _unreadable(message: str) -> NoReturn:
+    raise BadInput(f"file: {message}", code="FILE_UNREADABLE", argument="file")
+
+
+class _Limited(io.RawIOBase):
+    """A stream that refuses to give more than so many bytes: a small file may unpack to very much."""
+
+    def __init__(self, stream: Any, file: Any, limit: int) -> None:
+        self._stream = stream
+        self._file = file
+        self._limit = self._left = limit
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Closes the file too, which a stream that decompresses it leaves open."""
+        if not self.closed:
+            self._stream.close()
+            self._file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            part = self._stream.read(min(len(buffer), CHUNK))
+        except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+            _unreadable(f"it cannot be decompressed ({error}); compress it again, or send it as it is")
+        self._left -= len(part)
+        if self._left < 0:
+            message = (
+                f"file: it has more than {self._limit:,} bytes once it is decompressed (HUB_IMPORT_LIMIT); split it."
+            )
+            raise LimitExceeded(message, code="FILE_LIMIT", argument="file")
+        buffer[: len(part)] = part
+        return len(part)
+
+
+def open_bytes(path: Path, limit: int) -> tuple[BinaryIO, str | None, str]:
+    """The decompressed bytes of a file, its compression, and its format by its first bytes; raises BadInput."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    sort = next((name for magic, name in MAGIC.items() if start.startswith(magic)), "text")
+    if sort in REFUSED:
+        _unreadable(f"it is {REFUSED[sort]}; save it as CSV, or unpack it")
+    if not start:
+        _unreadable("it is empty; send one with at least a header")
+    raw = path.open("rb")
+    compression = sort if sort in ("gzip", "zstd") else None
+    stream: Any = raw
+    if compression == "gzip":
+        stream = gzip.GzipFile(fileobj=raw)
+    elif compression == "zstd":
+        stream = zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(raw, read_across_frames=True)
+    return (
+        io.BufferedReader(_Limited(stream, raw, limit), CHUNK),
+        compression,
+        "parquet" if sort == "parquet" else "text",
+    )
+
+
+def survey(path: Path, stated: FileFormat, limit: int) -> FileSurvey:
+    """Finds out what a file is like, where the mapping does not say it; raises BadInput for one that cannot be read."""
+    if not path.is_file():
+        _unreadable("it is a directory; give a file" if path.is_dir() else "there is no such file; check the path")
+    stream, compression, sort = open_bytes(path, limit)
+    with stream:
+        if sort == "parquet":
+            return FileSurvey("parquet", None, stated, parquet_columns(path))
+        start = stream.read(SAMPLE_BYTES)
+        if not start.strip():
+            _unreadable("it is empty; send one with at least a header")
+        file = stated
+        if file.encoding is None:
+            file = replace(file, encoding=_encoding(start, stream))
+    text = start.decode(file.encoding or "utf-8", "replace").lstrip("\ufeff")
+    if "\0" in text:
+        _unreadable(
+            "it has NUL characters; it is no text, or in another encoding: say it in the mapping (file.encoding)"
+        )
+    if text.lstrip().startswith("{"):
+        lines = FileSurvey("jsonl", compression, file, ())
+        names = dict.fromkeys(
+            name for line in islice(read_lines(path, lines, limit), SAMPLE_LINES) for name in line.record
+        )
+        return replace(lines, columns=tuple(names))
+    if file.delimiter is None:
+        file = replace(file, delimiter=_delimiter(text))
+    if file.decimal is None and file.delimiter == ";":
+        file = replace(file, decimal=",")
+    header = file.columns or _header(path, FileSurvey("csv", compression, file, ()), limit)
+    return FileSurvey("csv", compression, file, _distinct(header))
+
+
+def _encoding(start: bytes, stream: BinaryIO) -> str:
+    """UTF-8 if all of it is; else what Western systems write."""
+    for bom, name in BOMS:
+        if start.startswith(bom):
+            return name
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        decoder.decode(start)
+        while chunk := stream.read(CHUNK):
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def _delimiter(text: str) -> str:
+    """The separator that most lines of the beginning have equally often; Excel names it in a first line `sep=;`."""
+    lines = text.splitlines()[:SAMPLE_LINES]
+    if lines and lines[0].lower().startswith("sep=") and len(lines[0]) == 5:
+        return lines[0][4]
+    best, best_score = ",", 0
+    for delimiter in DELIMITERS:
+        try:
+            counts = Counter(len(row) for row in csv.reader(lines, delimiter=delimiter) if row)
+        except csv.Error:
+            continue
+        cells, lines_alike = max(counts.items(), key=lambda item: (item[0] > 1, item[1]), default=(0, 0))
+        score = lines_alike * 100 + min(cells, 99) if cells > 1 else 0
+        if score > best_score:
+            best, best_score = delimiter, score
+    return best
+
+
+def _header(path: Path, layout: FileSurvey, limit: int) -> Sequence[str]:
+    for _, cells, fault in _csv_rows(path, layout, limit):
+        if fault is not None:
+            _unreadable(f"line 1: {fault}")
+        return cells
+    _unreadable("it has no header; give one, or name the columns in the mapping (file.columns)")
+
+
+def _distinct(header: Sequence[str]) -> tuple[str, ...]:
+    """The names of the columns; the second of one name is `name (2)`, and one without a name is `column 3`."""
+    names: list[str] = []
+    for index, cell in enumerate(header):
+        name = cell.strip() or f"column {index + 1}"
+        count = 1
+        while name in names:
+            count += 1
+            name = f"{cell.strip()} ({count})"
+        names.append(name)
+    if len(names) > MAX_COLUMNS:
+        message = f"file: line 1 has {len(names):,} columns, and a file may have {MAX_COLUMNS:,}; leave some out."
+        raise LimitExceeded(message, code="FILE_LIMIT", argument="file")
+    return tuple(names)
+
+
+def _csv_rows(path: Path, layout: FileSurvey, limit: int) -> Iterator[tuple[int, list[str], str | None]]:
+    """The rows of a CSV file with the number of their first line, the header included; blank ones are left out."""
+    stream, _, _ = open_bytes(path, limit)
+    with stream, io.TextIOWrapper(stream, layout.file.encoding, errors="surrogateescape", newline="") as text:
+        delimiter = layout.file.delimiter or ","
+        reader = csv.reader(text, delimiter=delimiter, strict=True)
+        while True:
+            number = reader.line_num + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield number, [], _csv_fault(str(error), number, reader.line_num)
+                continue
+            if number == 1 and cells and cells[0].startswith("\ufeff"):
+                cells[0] = cells[0].removeprefix("\ufeff")
+            if not any(cell.strip() for cell in cells) or (number == 1 and _is_excel_hint(cells, delimiter)):
+                continue
+            yield number, cells, None
+
+
+def _is_excel_hint(cells: list[str], delimiter: str) -> bool:
+    return cells in ([f"sep={delimiter}"], ["sep=", ""])
+
+
+def _csv_fault(error: str, number: int, last: int) -> str:
+    if "unexpected end" in error:
+        return "a quotation mark opens here and is never closed; close it, or double it where it is part of the text"
+    if "field larger" in error:
+        return f"a cell that begins here has more than {MAX_CELL:,} characters; a quotation mark may be missing"
+    return f"a quoted cell does not end at its quotation mark (line {last}); double marks that are part of the text"
+
+
+def read_lines(path: Path, layout: FileSurvey, limit: int) -> Iterator[FileLine]:
+    """The records of a file in order. Close the iterator to close the file."""
+    if layout.format == "parquet":
+        for number, record in enumerate(parquet_records(path), 1):
+            yield FileLine(number, record)
+    elif layout.format == "jsonl":
+        yield from _json_lines(path, layout, limit)
+    else:
+        yield from _csv_lines(path, layout, limit)
+
+
+def _csv_lines(path: Path, layout: FileSurvey, limit: int) -> Iterator[FileLine]:
+    columns = layout.columns
+    rows = _csv_rows(path, layout, limit)
+    if layout.file.columns is None:
+        next(rows, None)
+    for number, cells, fault in rows:
+        if fault is None and len(cells) > len(columns) and not any(cell.strip() for cell in cells[len(columns) :]):
+            cells = cells[: len(columns)]
+        if fault is None and len(cells) != len(columns):
+            fault = (
+                f"the line has {len(cells)} cells and the header {len(columns)}; put cells with "
+                f"{layout.file.delimiter!r} or a line break in quotation marks"
+            )
+        record = dict(zip(columns, cells, strict=False))
+        yield FileLine(number, record, fault or _undecodable(record, layout))
+
+
+def _undecodable(record: dict[str, str], layout: FileSurvey) -> str | None:
+    for name, cell in record.items():
+        if not cell.isascii() and any("\udc80" <= character <= "\udcff" for character in cell):
+            return (
+                f"column {name!r}: it is not in {layout.file.encoding}; say the encoding in the mapping (file.encoding)"
+            )
+        if "\0" in cell:
+            return f"column {name!r}: it has a NUL character; remove it"
+    return None
+
+
+def _json_lines(path: Path, layout: FileSurvey, limit: int) -> Iterator[FileLine]:
+    stream, _, _ = open_bytes(path, limit)
+    with stream:
+        number = 0
+        while raw := stream.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if len(raw) > MAX_LINE_BYTES:
+                message = f"file: line {number} has more than {MAX_LINE_BYTES:,} bytes; a line is one JSON object."
+                raise LimitExceeded(message, code="FILE_LIMIT", argument="file")
+            if raw.strip():
+                yield _json_line(number, raw, layout)
+
+
+def _json_line(number: int, raw: bytes, layout: FileSurvey) -> FileLine:
+    try:
+        value = exact_json.loads(raw.decode(layout.file.encoding or "utf-8").lstrip("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        return FileLine(number, {}, f"it is no JSON: {error}")
+    if not isinstance(value, dict):
+        return FileLine(number, {}, "a line of JSON Lines is an object; write {…} in each line")
+    record: dict[str, Any] = {}
+    _flatten(value, "", record)
+    return FileLine(number, record)
+
+
+def _flatten(value: dict[str, Any], prefix: str, record: dict[str, Any]) -> None:
+    """Objects within objects become columns with dots: `address.city`."""
+    for name, member in value.items():
+        if isinstance(member, dict) and member:
+            _flatten(member, f"{prefix}{name}.", record)
+        else:
+            record[f"{prefix}{name}"] = member

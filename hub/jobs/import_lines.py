@@ -1,0 +1,332 @@
+"""Lines of an import on their way to rows: values, links, existing rows, and new ones that are complete. Nothing is written.
+
+Lines that describe the same row alike share it. One that contradicts an earlier line of its batch waits for the next wave."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from hub.db.pool import Connection
+from hub.domain.customers.bulk_identify import SourcedIdentifier, identify_many
+from hub.domain.exchange.mapping_types import (
+    ImportMapping,
+    ImportMode,
+    LinkSource,
+)
+from hub.errors import BadInput, HubError, NotFound
+from hub.jobs.import_rows import CompiledRow, ImportLine, LineFault, PlannedRow, key_or_value
+from hub.jobs.import_values import is_empty
+from hub.model import bulk_statements, exact_json
+from hub.model.entity import Entity
+from hub.model.rows import not_visible
+from hub.model.rules import Write
+from hub.model.writer import EntityWriter, default_unit
+from hub.schema.customers.customers import Customer
+from hub.viewer import Viewer
+
+
+class LinePlanner:
+    """Plans the lines of one import."""
+
+    def __init__(self, mapping: ImportMapping, mode: ImportMode, viewer: Viewer) -> None:
+        self._mode = mode
+        self.viewer = viewer
+        self.left_out: Counter[str] = Counter()  # rows that were refused and left out, by entity
+        self.compiled = [CompiledRow(row, mapping) for row in mapping.rows]
+
+    async def plan(
+        self, tx: Connection, lines: Sequence[ImportLine], now: datetime, breathe: Callable[[], Any]
+    ) -> list[ImportLine]:
+        """Plans lines and returns those that have to wait, since an earlier one describes the same row otherwise.
+
+        `breathe` is awaited now and then, so that other work of the process goes on."""
+        waiting: list[ImportLine] = []
+        active = [line for line in lines if line.fault is None]
+        for compiled in self.compiled:
+            active = [line for line in active if line.fault is None]
+            planned, active = await self._describe(tx, compiled, active, waiting, breathe)
+            await self._match(tx, compiled, planned, active, now)
+            await self._complete(tx, compiled, planned, active, now, breathe)
+        return waiting
+
+    async def _describe(
+        self,
+        tx: Connection,
+        compiled: CompiledRow,
+        lines: Sequence[ImportLine],
+        waiting: list[ImportLine],
+        breathe: Callable[[], Any],
+    ) -> tuple[list[PlannedRow], list[ImportLine]]:
+        """The rows that the lines describe, each once, and the lines that go on."""
+        drafts: list[tuple[ImportLine, PlannedRow]] = []
+        for index, line in enumerate(lines):
+            if index % 20 == 19:
+                await breathe()
+            if compiled.source.when is not None and is_empty(line.line.record.get(compiled.source.when)):
+                continue
+            try:
+                drafts.append((line, compiled.describe(line)))
+            except HubError as error:
+                if compiled.source.skips_invalid:
+                    self.left_out[compiled.source.entity.__name__] += 1
+                else:
+                    line.fault = LineFault(error, compiled.source)
+        await self._find_links(tx, compiled, drafts)
+        known: dict[Any, PlannedRow] = {}
+        planned: list[PlannedRow] = []
+        blocked: set[int] = set()
+        numbered: set[Any] = set()
+        for line, draft in drafts:
+            if line.fault is not None:
+                continue
+            parent = compiled.numbered_in(draft)
+            if parent is not None and parent in numbered:
+                waiting.append(line)
+                blocked.add(id(line))
+                continue
+            numbered.add(parent)
+            tokens = compiled.tokens(draft, line)
+            earlier = next((known[token] for token in tokens if token in known), None)
+            if earlier is None:
+                planned.append(draft)
+                line.rows[compiled.source.name] = draft
+                known |= dict.fromkeys(tokens, draft)
+            elif earlier.values == draft.values and earlier.identifiers == draft.identifiers:
+                line.rows[compiled.source.name] = earlier
+            else:
+                waiting.append(line)
+                blocked.add(id(line))
+        return planned, [line for line in lines if line.fault is None and id(line) not in blocked]
+
+    async def _find_links(
+        self, tx: Connection, compiled: CompiledRow, drafts: Sequence[tuple[ImportLine, PlannedRow]]
+    ) -> None:
+        for column, link in compiled.lookups.items():
+            if link.identifier is not None:
+                await self._find_customers(tx, compiled, column, drafts)
+                continue
+            assert link.find is not None
+            keys_by_value = await self._find_rows(tx, link, [draft.values.get(column) for _, draft in drafts])
+            for line, draft in drafts:
+                value = draft.values.get(column)
+                if value is None or line.fault is not None:
+                    continue
+                keys = keys_by_value.get((value, _customer_of(draft) if compiled.by_customer(link) else None), [])
+                if len(keys) == 1:
+                    draft.values[column] = keys[0]
+                else:
+                    line.fault = LineFault(_not_one(column, len(keys)), compiled.source)
+
+    async def _find_rows(
+        self, tx: Connection, link: LinkSource, values: Iterable[Any]
+    ) -> Mapping[tuple[Any, UUID | None], list[UUID]]:
+        """The keys of rows by the value of the column, and by their customer where the column is unique within one."""
+        target, find = link.target, str(link.find)
+        sought = [{find: value} for value in dict.fromkeys(values) if value is not None]
+        keys_by_value: dict[tuple[Any, UUID | None], list[UUID]] = defaultdict(list)
+        for number, row in await _match_rows(tx, self.viewer, target, (find,), sought):
+            for customer in (row.get("customer_id"), None):
+                keys_by_value[sought[number][find], customer].append(row["id"])
+        return {key: list(dict.fromkeys(keys)) for key, keys in keys_by_value.items()}
+
+    async def _find_customers(
+        self,
+        tx: Connection,
+        compiled: CompiledRow,
+        column: str,
+        drafts: Sequence[tuple[ImportLine, PlannedRow]],
+    ) -> None:
+        pending = [(line, draft) for line, draft in drafts if isinstance(draft.values.get(column), SourcedIdentifier)]
+        groups = list(dict.fromkeys(draft.values[column] for _, draft in pending))
+        identified = await identify_many(tx, self.viewer, [[group] for group in groups]) if groups else []
+        customers = {group: one.customer for group, one in zip(groups, identified, strict=True)}
+        for line, draft in pending:
+            customer = customers[draft.values[column]]
+            if customer is None:
+                line.fault = LineFault(not_visible(column), compiled.source)
+            else:
+                draft.values[column] = customer
+
+    async def _match(
+        self,
+        tx: Connection,
+        compiled: CompiledRow,
+        planned: Sequence[PlannedRow],
+        lines: Sequence[ImportLine],
+        now: datetime,
+    ) -> None:
+        """Finds the existing rows; those without one are new."""
+        source = compiled.source
+        stored: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+        faults: dict[int, HubError] = {}
+        if source.by_identifiers:
+            stored, faults = await self._match_customers(tx, planned)
+        elif source.match:
+            sought, rows = [], []
+            for row in planned:
+                links = [value for name in source.match if isinstance(value := row.values.get(name), PlannedRow)]
+                if not any(link.is_new or link.key is None for link in links):  # nothing exists of a new row
+                    try:
+                        sought.append(compiled.match_values(row, self.viewer, now))
+                        rows.append(row)
+                    except HubError as error:
+                        faults[id(row)] = error
+            for number, record in await _match_rows(tx, self.viewer, source.entity, source.match, sought):
+                stored[id(rows[number])].append(record)
+        mode = source.mode or self._mode
+        for row in planned:
+            records = stored.get(id(row), [])
+            try:
+                if id(row) in faults:
+                    raise faults[id(row)]
+                self._decide(compiled, row, records, mode)
+            except HubError as error:
+                self._refuse(lines, row, error)
+
+    def _decide(
+        self, compiled: CompiledRow, row: PlannedRow, records: Sequence[Mapping[str, Any]], mode: ImportMode
+    ) -> None:
+        argument = compiled.match_argument
+        if len(records) > 1:
+            raise _not_one(argument, len(records))
+        if not records:
+            if mode is ImportMode.UPDATE:
+                raise NotFound(f"{argument}: no row is found by it, and this import creates none.", argument=argument)
+            row.key, row.is_new = uuid7(), True
+            return
+        if mode is ImportMode.CREATE:
+            message = (
+                f"{argument}: a row with it exists, and this import updates none; leave the line out, or use UPSERT."
+            )
+            raise BadInput(message, code="ALREADY_EXISTS", argument=argument)
+        row.key = records[0]["id"]
+        row.updates = _updates(compiled.writer, row, records[0], self.viewer)
+
+    def _refuse(self, lines: Sequence[ImportLine], row: PlannedRow, error: HubError) -> None:
+        """Refuses the lines that describe a row, or leaves the row out where the mapping says so."""
+        if row.source.skips_invalid and isinstance(error, BadInput):
+            self.left_out[row.source.entity.__name__] += 1
+        for line in lines:
+            if line.rows.get(row.source.name) is row and line.fault is None:
+                if row.source.skips_invalid and isinstance(error, BadInput):
+                    del line.rows[row.source.name]
+                else:
+                    line.fault = LineFault(error, row.source)
+
+    async def _match_customers(
+        self, tx: Connection, planned: Sequence[PlannedRow]
+    ) -> tuple[dict[int, list[Mapping[str, Any]]], dict[int, HubError]]:
+        stored: dict[int, list[Mapping[str, Any]]] = {}
+        faults: dict[int, HubError] = {}
+        rows = [row for row in planned if row.identifiers]
+        identified = await identify_many(tx, self.viewer, [row.identifiers for row in rows]) if rows else []
+        keys = [{"id": one.customer} for one in identified if one.customer is not None]
+        records = {record["id"]: record for _, record in await _match_rows(tx, self.viewer, Customer, ("id",), keys)}
+        for row, identification in zip(rows, identified, strict=True):
+            row.identification, row.new_identifiers = identification, identification.new
+            if identification.customer is not None:
+                stored[id(row)] = [records[identification.customer]] if identification.customer in records else []
+        for row in planned:
+            if not row.identifiers:
+                message = "identifiers: the line has none, so nobody can be found by them; give one."
+                faults[id(row)] = BadInput(message, code="IDENTIFIER_LIMIT", argument="identifiers")
+        return stored, faults
+
+    async def _complete(
+        self,
+        tx: Connection,
+        compiled: CompiledRow,
+        planned: Sequence[PlannedRow],
+        lines: Sequence[ImportLine],
+        now: datetime,
+        breathe: Callable[[], Any],
+    ) -> None:
+        """Runs the rules of new rows; links to rows that are new as well are known by then."""
+        unit: UUID | None = None
+        writer = compiled.writer
+        for index, row in enumerate(planned):
+            if index % 10 == 9:
+                await breathe()
+            if row.key is None:
+                continue
+            try:
+                for column, value in row.values.items():
+                    if isinstance(value, PlannedRow):
+                        if value.key is None:
+                            raise not_visible(column)
+                        row.values[column] = value.key
+                if row.is_new:
+                    values = row.values
+                    if (
+                        "unit_id" in writer.creatable
+                        and writer.is_filled("unit_id")
+                        and values.get("unit_id") is None
+                        and not self.viewer.rights.roles
+                    ):
+                        unit = unit or await default_unit(tx, self.viewer)
+                        values = {**values, "unit_id": unit}
+                    row.prepared = await writer.prepare(tx, self.viewer, values, now)
+            except HubError as error:
+                self._refuse(lines, row, error)
+
+
+def _customer_of(draft: PlannedRow) -> UUID | None:
+    customer = draft.values.get("customer_id")
+    if isinstance(customer, PlannedRow):
+        return customer.key
+    return customer if isinstance(customer, UUID) else None
+
+
+def _not_one(argument: str, count: int) -> HubError:
+    if count == 0:
+        return not_visible(argument)
+    message = f"{argument}: {count} rows are found by it; name more fields in `match`, or correct the rows."
+    return BadInput(message, code="UPSERT_AMBIGUOUS", argument=argument)
+
+
+async def _match_rows(
+    tx: Connection, viewer: Viewer, entity: type[Entity], names: tuple[str, ...], sought: Sequence[Mapping[str, Any]]
+) -> list[tuple[int, Mapping[str, Any]]]:
+    """The visible rows with the sought values, each with the number of what it was sought by."""
+    if not sought:
+        return []
+    statement = bulk_statements.match_many(entity.table, names, viewer.rights)
+    arguments = bulk_statements.array_arguments(statement, entity.table, names, sought, viewer)
+    return [(row["ordinal"] - 1, dict(row)) for row in await tx.fetch(statement.text, *arguments)]
+
+
+def _updates(writer: EntityWriter, row: PlannedRow, stored: Mapping[str, Any], viewer: Viewer) -> dict[str, Any]:
+    """The values that change the stored row; raises BadInput for one that an import does not change."""
+    values = {
+        name: key_or_value(value) for name, value in row.values.items() if value is not None or name in row.clears
+    }
+    canonical = writer.canonical(values)
+    if writer.entity.rules.computations:
+        computed = writer.computed(Write("create", canonical, None, viewer, stored["updated_at"]))
+        canonical |= {name: computed[name] for name in values if name in computed}
+    differing = {name for name, value in canonical.items() if _differs(writer, name, value, stored)}
+    for name in sorted(differing):
+        if name not in writer.updatable:
+            message = f"{name}: the row exists, and an import does not change it; give what it has, or leave it out."
+            raise BadInput(message, argument=name)
+    if differing:
+        return {name: value for name, value in values.items() if name in writer.updatable}
+    write = Write("update", canonical, None, viewer, stored["updated_at"])
+    for authorize in writer.entity.rules.authorizers:
+        authorize(write)
+    return {}
+
+
+def _differs(writer: EntityWriter, name: str, value: Any, stored: Mapping[str, Any]) -> bool:
+    before = stored[name]
+    if name in writer.merged_columns and isinstance(value, dict):
+        before = exact_json.loads(before)
+        merged = {key: member for key, member in {**before, **value}.items() if member is not None}
+        return bool(merged != before)
+    if isinstance(value, dict | list) and isinstance(before, str):
+        return bool(exact_json.loads(before) != value)
+    return bool(before != value)

@@ -1,0 +1,53 @@
+"""Undoes imports: takes their changes back in transactions of 500, the latest first, and lists the rows that stay."""
+
+from collections import Counter
+from uuid import UUID
+
+from hub.domain.exchange import import_store, undo
+from hub.domain.exchange.import_store import RejectedLine
+from hub.domain.jobs.queue import job_request
+from hub.engine.catalog.scalars import encode_id
+from hub.jobs.context import JobContext
+from hub.model.columns import metadata
+from hub.model.entity import entity_of
+
+BATCH = 500
+REASONS = {
+    "edited": ("EDITED_SINCE", "it was changed since the import; it stays as it is"),
+    "in_use": ("IN_USE", "rows that came later refer to it; it stays as it is"),
+    "gone": ("NOT_FOUND", "somebody deleted it since, or this key does not see it"),
+}
+
+
+async def run_import_undo(context: JobContext) -> None:
+    """Takes back an import from the cursor on, the number of the last change that was taken back."""
+    request, own = job_request(UUID(context.arguments["import"])), job_request(context.job_id)
+    async with context.pool.connection() as connection:
+        total = await undo.count_writes(connection, request)
+    cursor, done = int(context.cursor or undo.LATEST), context.done
+    while True:
+        await context.proceed()
+        now = await context.now()
+        async with context.transaction() as tx:
+            writes = await undo.latest_writes(tx, request, cursor, BATCH)
+            if not writes:
+                return
+            counts: Counter[str] = Counter(context.counts)
+            stayed: list[RejectedLine] = []
+            for write in writes:
+                fate = await undo.take_back(tx, context.viewer, write, request, own, now)
+                counts[fate] += 1
+                if fate in REASONS:
+                    stayed.append(_stayed(write, fate))
+            if stayed:
+                await import_store.add_rejects(tx, context.job_id, stayed)
+            cursor, done = writes[-1].id, done + len(writes)
+            errors = [*context.errors, *({"code": s.code, "message": s.message} for s in stayed)][:100]
+            await context.checkpoint(tx, cursor, done=done, total=total, counts=dict(counts), errors=errors)
+
+
+def _stayed(write: undo.LoggedWrite, fate: str) -> RejectedLine:
+    entity = entity_of(metadata.tables[write.table_name])
+    row_id = encode_id(entity.definition.options["prefix"], write.row_id)
+    code, reason = REASONS[fate]
+    return RejectedLine(0, code, f"{row_id}: {reason}.", entity.__name__, "id", (), {"id": row_id})

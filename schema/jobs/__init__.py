@@ -1,0 +1,1 @@
+"""Jobs: long work that the hub does in the background: imports, exports."""

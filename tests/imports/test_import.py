@@ -1,0 +1,248 @@
+"""Imports through the front door: several rows from one line, matching, modes, refused lines, dry runs, and taking it back."""
+
+import csv
+import json
+from pathlib import Path
+
+import asyncpg
+from command_line import RunCommand
+from imports_client import START, UNDO, has_begun, run_import, start_import, undo_import, wait_for_end
+from writer_client import HubClient
+
+MAPPING = """
+[[rows]]
+entity = "Customer"
+match = "identifiers"
+identifiers = [
+    { kind = "EXTERNAL_ID", column = "number", source = "shop", verified = true },
+    { kind = "EMAIL", column = "mail", source = "shop" },
+]
+fields.name = "name"
+fields.country = { column = "country", values = { Germany = "DE", France = "FR" } }
+fields.kind = { value = "ORGANISATION" }
+
+[[rows]]
+entity = "Contact"
+match = "name"
+when = "person"
+fields.name = "person"
+fields.title = "title"
+
+[[rows]]
+entity = "Order"
+match = "number"
+when = "order"
+fields.number = "order"
+fields.currency = { value = "EUR" }
+fields.net = { column = "net", decimal = "," }
+fields.placedAt = { column = "day", format = "%d.%m.%Y" }
+"""
+HEADER = "number,mail,name,country,person,title,order,net,day\n"
+FILE = (
+    HEADER
+    + 'A1,ada@shop-online.net,Ada,Germany,Eve,Boss,O-1,"1.234,50",31.12.2025\n'
+    + "A2,bob@shop-online.net,Bob,France,,,,,\n"
+    + "A1,ada@shop-online.net,Ada,Germany,Eve,Boss,O-2,5,01.01.2026\n"
+    + "A3,carl@shop-online.net,,Germany,,,,,\n"
+    + "A4,dora@shop-online.net,Dora,Spain,,,,,\n"
+    + "A5,not an address,Emil,France,,,,,\n"
+)
+CUSTOMERS = """query { customers(filter: {identifiers: {some: {source: {eq: "shop"}}}}, orderBy: [{field: NAME}]) { nodes {
+    name country kind contacts { nodes { name title } } orders(orderBy: [{field: PLACED_AT}]) { nodes { number net placedAt } }
+    identifiers { nodes { kind value verified } } } } }"""
+
+
+async def test_a_line_makes_several_rows_and_is_refused_as_a_whole(northwind_client: HubClient) -> None:
+    job = await run_import(northwind_client, MAPPING, FILE, name="shop.csv")
+    assert (job["status"], job["done"], job["total"]) == ("SUCCEEDED", 6, 6), job
+    assert job["counts"] == {
+        "Customer.created": 2,
+        "Identifier.created": 4,
+        "Contact.created": 1,
+        "Order.created": 2,
+        "rejected": 3,
+    }
+    assert [(r["line"], r["code"], r["row"], r["argument"], r["columns"]) for r in job["rejects"]] == [
+        (5, "ARGUMENT_MISSING", "customer", "name", ["name"]),
+        (6, "VALUE_INVALID", "customer", "country", ["country"]),
+        (7, "VALUE_INVALID", "customer", "identifiers[1].value", ["mail"]),
+    ]
+    nodes = (await northwind_client.query(CUSTOMERS))["customers"]["nodes"]
+    assert [node["name"] for node in nodes] == ["Ada", "Bob"]
+    ada = nodes[0]
+    assert (ada["country"], ada["kind"]) == ("DE", "ORGANISATION")
+    assert ada["contacts"]["nodes"] == [{"name": "Eve", "title": "Boss"}]
+    assert [(order["number"], order["net"], order["placedAt"]) for order in ada["orders"]["nodes"]] == [
+        ("O-1", "1234.5000", "2025-12-31T00:00:00+00:00"),
+        ("O-2", "5.0000", "2026-01-01T00:00:00+00:00"),
+    ]
+
+
+LOGGED = "select count(*) from change_log where table_name <> 'jobs'"
+ROWS = """
+select md5(string_agg(r::text, '|' order by r::text)) from (
+    select to_jsonb(t) - 'version' - 'updated_at' as r from {} as t
+) as rows
+"""
+TABLES = ("customers", "identifiers", "contacts", "contact_points", "addresses", "orders", "order_items")
+
+
+async def digests(connection: asyncpg.Connection) -> dict[str, str]:
+    """The contents of the tables, but for versions and the times of edits."""
+    return {table: await connection.fetchval(ROWS.format(table)) for table in TABLES}
+
+
+async def test_the_same_file_again_writes_nothing(northwind_client: HubClient, connection: asyncpg.Connection) -> None:
+    before = await connection.fetchval(LOGGED)
+    job = await run_import(northwind_client, MAPPING, FILE)
+    assert job["counts"] == {"Customer.unchanged": 2, "Contact.unchanged": 1, "Order.unchanged": 2, "rejected": 3}
+    assert await connection.fetchval(LOGGED) == before
+
+
+async def test_a_dry_run_writes_nothing_and_says_what_would_be(
+    northwind_client: HubClient, connection: asyncpg.Connection
+) -> None:
+    before = await connection.fetchval(LOGGED)
+    content = (
+        HEADER
+        + "A1,ada@shop-online.net,Ada Lovelace,Germany,,,,,\nA9,zoe@shop-online.net,Zoe,France,,,,,\nA0,x,Y,France,,,,,\n"
+    )
+    job = await run_import(northwind_client, MAPPING, content, dryRun=True)
+    assert job["counts"] == {"Customer.created": 1, "Customer.updated": 1, "Identifier.created": 2, "rejected": 1}
+    assert [reject["line"] for reject in job["rejects"]] == [4]
+    assert await connection.fetchval(LOGGED) == before
+
+
+async def test_modes_refuse_what_they_do_not_do(northwind_client: HubClient) -> None:
+    content = HEADER + "A1,ada@shop-online.net,Ada,Germany,,,,,\nB1,new@shop-online.net,New,France,,,,,\n"
+    create = await run_import(northwind_client, MAPPING, content, mode="CREATE", dryRun=True)
+    update = await run_import(northwind_client, MAPPING, content, mode="UPDATE", dryRun=True)
+    assert [(r["line"], r["code"]) for r in create["rejects"]] == [(2, "ALREADY_EXISTS")]
+    assert [(r["line"], r["code"]) for r in update["rejects"]] == [(3, "NOT_FOUND")]
+
+
+async def test_an_undone_import_leaves_the_tables_as_they_were(
+    northwind_client: HubClient, connection: asyncpg.Connection
+) -> None:
+    before = await digests(connection)
+    content = HEADER + (
+        'A1,ada@shop-online.net,Ada Lovelace,France,Eve,Chief,O-1,"1.234,50",31.12.2025\n'
+        "C1,cleo@shop-online.net,Cleo,Germany,Fay,Boss,O-7,7,01.02.2026\n"
+    )
+    job = await run_import(northwind_client, MAPPING, content)
+    assert job["counts"] == {
+        "Customer.created": 1,
+        "Customer.updated": 1,
+        "Identifier.created": 2,
+        "Contact.created": 1,
+        "Contact.updated": 1,
+        "Order.created": 1,
+        "Order.unchanged": 1,
+    }
+    undone = await undo_import(northwind_client, job["id"])
+    assert (undone["status"], undone["rejects"], await digests(connection)) == ("SUCCEEDED", [], before)
+    assert undone["counts"] == {"deleted": 5, "restored": 2}
+    again = await northwind_client.error(UNDO, {"id": job["id"]})
+    assert again["code"] == "UNDO_IMPOSSIBLE"
+
+
+async def test_undoing_keeps_and_names_what_was_changed_since(
+    northwind_client: HubClient, connection: asyncpg.Connection
+) -> None:
+    content = HEADER + (
+        "D1,dan@shop-online.net,Dan,Germany,,,,,\nD2,dot@shop-online.net,Dot,Germany,,,,,\nD3,deb@shop-online.net,Deb,Germany,,,,,\n"
+    )
+    job = await run_import(northwind_client, MAPPING, content)
+    ids = [
+        f"cus_{row['id'].hex}"
+        for row in await connection.fetch("select id from customers where name ~ '^D[aoe][ntb]$' order by name")
+    ]
+    await northwind_client.query(RENAME, {"id": ids[0]})
+    await northwind_client.query(ADD_CONTACT, {"id": ids[2]})
+    undone = await undo_import(northwind_client, job["id"])
+    assert [(r["code"], r["record"]) for r in undone["rejects"]] == [
+        ("IN_USE", {"id": ids[2]}),
+        ("EDITED_SINCE", {"id": ids[0]}),
+    ]
+    names = await connection.fetch(
+        "select name from customers where id = any($1::uuid[]) order by name", [id[4:] for id in ids]
+    )
+    assert [row["name"] for row in names] == ["Dot", "Renamed"]
+
+
+RENAME = 'mutation ($id: ID!) { customerUpdate(input: {id: $id, name: "Renamed"}) { customer { id } } }'
+ADD_CONTACT = 'mutation ($id: ID!) { contactCreate(input: {customerId: $id, name: "Since"}) { contact { id } } }'
+
+
+async def test_a_faulty_mapping_is_refused_with_its_place(northwind_client: HubClient) -> None:
+    faults = {
+        "rows = 1": "rows: give",
+        '[[rows]]\nentity = "Custmer"': "rows[0].entity: 'Custmer' is not a type whose rows an import writes; did you mean",
+        '[[rows]]\nentity = "Product"\nfields.nam = "x"': "rows[0].fields.nam: 'nam' is not a field of Product",
+        '[[rows]]\nentity = "Product"\nfields.sku = "sku"': "product: UPSERT needs `match`",
+        MAPPING + "[[rows]]\n": "rows[3].entity",
+        "[[rows]": "it is no TOML",
+    }
+    for mapping, message in faults.items():
+        error = await northwind_client.error(START, {"input": {"mapping": mapping, "content": FILE}})
+        assert (error["code"], error["argument"]) == ("MAPPING_INVALID", "input.mapping")
+        assert message in error["message"], error["message"]
+
+
+async def test_a_file_without_a_column_of_the_mapping_fails(northwind_client: HubClient) -> None:
+    job = await run_import(northwind_client, MAPPING, "number,name\nA1,Ada\n")
+    assert (job["status"], job["errorCode"]) == ("FAILED", "MAPPING_INVALID")
+    assert "has no column 'country'; it has number, name" in job["reason"]
+
+
+async def test_the_command_line_imports_a_file_and_stores_refused_lines(
+    northwind_client: HubClient, run_command: RunCommand, tmp_path: Path
+) -> None:
+    (tmp_path / "shop.csv").write_bytes(
+        FILE.replace("@shop", "@other").replace("O-", "P-").replace("\nA", "\nZ").encode("utf-16")
+    )
+    (tmp_path / "map.toml").write_text(MAPPING)
+    arguments = ("import", str(tmp_path / "shop.csv"), "--map", str(tmp_path / "map.toml"), "--json")
+    code, output, errors = await run_command(*arguments, HUB_DATABASE_URL=northwind_client.dsn)
+    assert code == 0, errors
+    (report,) = json.loads(output)
+    assert (report["status"], report["Customer.created"], report["rejected"]) == ("SUCCEEDED", 2, 3)
+    assert report["file"]["encoding"] == "utf-16"
+    with (tmp_path / "shop.csv.rejected.csv").open(encoding="utf-8-sig") as stream:
+        rejected = list(csv.DictReader(stream))
+    assert [rejected[0][name] for name in ("line", "code", "number")] == ["5", "ARGUMENT_MISSING", "Z3"]
+    code, output, _ = await run_command("import", str(tmp_path / "shop.csv"), "--suggest", "Customer")
+    assert (code, 'fields.name = "name"' in output) == (0, True)
+
+
+PRODUCTS = """
+[[rows]]
+entity = "Product"
+match = "sku"
+fields.sku = "sku"
+fields.name = "sku"
+fields.category = { value = "Many" }
+fields.unitPrice = { value = "1" }
+fields.currency = { value = "EUR" }
+"""
+CANCEL = "mutation ($id: ID!) { jobCancel(input: {id: $id}) { job { id } } }"
+
+
+def many_products(prefix: str) -> str:
+    """A file of so many products that it takes a while, within the limit of a request."""
+    return "sku\n" + "".join(f"{prefix}{number}\n" for number in range(20_000))
+
+
+async def test_two_imports_move_at_once_and_a_cancelled_one_says_what_it_wrote(
+    northwind_client: HubClient, connection: asyncpg.Connection
+) -> None:
+    jobs = [await start_import(northwind_client, PRODUCTS, many_products(prefix)) for prefix in ("M", "N")]
+    for job in jobs:
+        await wait_for_end(northwind_client, job, has_begun)
+    for job in jobs:
+        await northwind_client.query(CANCEL, {"id": job})
+    for job, prefix in zip(jobs, ("M", "N"), strict=True):
+        row = await wait_for_end(northwind_client, job)
+        written = await connection.fetchval("select count(*) from products where sku ~ $1", f"^{prefix}[0-9]+$")
+        assert (row["status"], row["counts"]) == ("CANCELLED", {"Product.created": written})
+        assert 0 < row["done"] == written < 20_000
