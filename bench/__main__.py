@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.text import Text
 
-from bench import attack_runs, capture, commits, hidden_rows, report, runs, streams, timers, webhooks
+from bench import attack_runs, capture, commits, hidden_rows, imports, report, runs, streams, timers, webhooks
 from bench.children import REPOSITORY, BenchmarkError
 from bench.database import BenchServer, bench_server, empty_database, loaded_database
 from bench.load import InvalidResponse
@@ -38,6 +38,7 @@ class Suite(StrEnum):
     ATTACKS = "attacks"
     HIDDEN = "hidden"
     TIMERS = "timers"
+    IMPORT = "import"
 
 
 QUERY_SUITES = {Suite.CONTENDERS, Suite.KEYS, Suite.SIZE}
@@ -93,7 +94,8 @@ def run_suites(
     who: ContenderOption = None,
     attack: AttackOption = None,
 ) -> None:
-    """Measure the hub: beside contenders, by key, by data size, the change log, webhooks, streams, attacks, hidden rows, timers.
+    """Measure the hub: beside contenders, by key, by data size, the change log, webhooks, streams, attacks, hidden rows, timers,
+    imports.
 
     `python -m bench commits A B` compares two commits; it has a --help of its own.
     """
@@ -120,6 +122,9 @@ def run_suites(
         if Suite.TIMERS in selected_suites:
             for figure in timers.run(empty_database(server, "timers")):
                 report.show(str(figure))
+        if Suite.IMPORT in selected_suites:
+            for imported in imports.run(empty_database(server, "imports")):
+                report.show(str(imported))
         if Suite.WEBHOOKS in selected_suites:
             dsn = loaded_database(server, customers, customers)
             for name, result in webhooks.run(dsn, data, rounds, max(seconds, MIN_STREAM_SECONDS)).items():

@@ -198,7 +198,9 @@ async def test_a_file_without_a_column_of_the_mapping_fails(northwind_client: Hu
 async def test_the_command_line_imports_a_file_and_stores_refused_lines(
     northwind_client: HubClient, run_command: RunCommand, tmp_path: Path
 ) -> None:
-    (tmp_path / "shop.csv").write_bytes(FILE.replace("A", "Z").encode("utf-16"))
+    (tmp_path / "shop.csv").write_bytes(
+        FILE.replace("@shop", "@other").replace("O-", "P-").replace("\nA", "\nZ").encode("utf-16")
+    )
     (tmp_path / "map.toml").write_text(MAPPING)
     arguments = ("import", str(tmp_path / "shop.csv"), "--map", str(tmp_path / "map.toml"), "--json")
     code, output, errors = await run_command(*arguments, HUB_DATABASE_URL=northwind_client.dsn)

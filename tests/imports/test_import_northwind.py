@@ -84,6 +84,7 @@ async def test_northwind_by_its_mappings_is_the_demos(
     connection = await asyncpg.connect(dsn)
     await connection.execute("set hub.capture = 'off'")
     await with_numbers_of_today(connection)
+    await connection.execute("delete from interactions")
     await connection.execute(
         "delete from orders where number not in (select number from orders order by 1 limit $1)", count
     )
