@@ -238,11 +238,8 @@ class Settings(BaseSettings):
         15.0, gt=0, description="Seconds for a whole request, from its headers to its response."
     )
     header_timeout: float = Field(5.0, gt=0, description="Seconds for a request's headers to arrive.")
-    keep_alive_timeout: int = Field(
-        75,
-        ge=1,
-        description="Seconds for which an idle HTTP connection stays open; longer than a client or load balancer keeps it.",
-    )
+    # Longer than the minute for which load balancers keep theirs: whoever closes first must not be the hub.
+    keep_alive_timeout: int = Field(75, ge=1, description="Seconds for which an idle HTTP connection stays open.")
     socket_total: int = Field(20_000, ge=1, description="Open WebSockets per process, authenticated or not.")
     socket_limit: int = Field(100, ge=1, description="Open WebSockets and SSE streams per API key and process.")
     socket_init_total: int = Field(

@@ -21,7 +21,7 @@ UNASSIGN = "mutation ($input: RoleUnassignInput!) { roleUnassign(input: $input) 
 REMOVE = "mutation ($input: RoleRemoveInput!) { roleRemove(input: $input) { name } }"
 ROTATE = "mutation ($input: ApiKeyRotateInput!) { apiKeyRotate(input: $input) { key } }"
 RULES = [{"entity": "Customer", "verbs": ["READ"]}]
-BUDGET = {"capacity": 500, "refillPerSecond": 5}
+BUDGET = {"capacity": 50_000, "refillPerSecond": 500}  # ample: time counts, too, and machines are slow
 
 
 async def limits_of(connection: asyncpg.Connection, key: str) -> ClientLimits:
@@ -48,7 +48,7 @@ async def excess(client: HubClient, document: str, value: dict[str, Any], key: s
 async def budgeted(northwind_client: HubClient) -> str:
     """The key of an administrator with a budget."""
     key = await create_api_key(northwind_client.dsn)
-    await limit_key(northwind_client.dsn, key, LimitChanges(CostBudget(500, 5.0)))
+    await limit_key(northwind_client.dsn, key, LimitChanges(CostBudget(50_000, 500.0)))
     return key
 
 
@@ -85,7 +85,7 @@ async def test_keys_inherit_the_limits_of_who_issues_them(
     ]
     for document, value in requests:
         (payload,) = (await northwind_client.query(document, {"input": value}, key=budgeted)).values()
-        assert await limits_of(connection, payload["key"]) == ClientLimits(CostBudget(500, 5.0))
+        assert await limits_of(connection, payload["key"]) == ClientLimits(CostBudget(50_000, 500.0))
         (payload,) = (await northwind_client.query(trusted(document), {"input": value}, key=strict)).values()
         assert await limits_of(connection, payload["key"]) == ClientLimits(trusted_only=True)
         error = await northwind_client.error("{ customers(first: 1) { totalCount } }", key=payload["key"])
@@ -111,8 +111,8 @@ async def test_roles_are_not_looser_than_their_makers(
     target = await id_of(connection, await create_api_key(northwind_client.dsn, Role.READER))
     for budget, named in (
         (None, "an unlimited budget"),
-        ({"capacity": 501, "refillPerSecond": 5}, "a larger budget"),
-        ({"capacity": 500, "refillPerSecond": 6}, "a larger budget"),
+        ({"capacity": 50_001, "refillPerSecond": 500}, "a larger budget"),
+        ({"capacity": 50_000, "refillPerSecond": 501}, "a larger budget"),
     ):
         role = {"name": "loose", "rules": RULES, "unbounded": True, "budget": budget}
         assert await excess(northwind_client, UPSERT, role, budgeted) == named
@@ -135,10 +135,15 @@ async def test_nobody_gets_rid_of_the_role_that_limits_them(
     key = await create_api_key(northwind_client.dsn)
     mine = await id_of(connection, key)
     await northwind_client.query(ASSIGN, {"input": {"role": "limiter", "keyId": mine}})
-    assert (await limits_of(connection, key)).budget == CostBudget(500, 5)
+    assert (await limits_of(connection, key)).budget == CostBudget(50_000, 500)
     loose = {"name": "limiter", "budget": {"capacity": 0}}
     assert await excess(northwind_client, UPSERT, loose, key) == "an unlimited budget"
-    unlimited = {"name": "more", "rules": RULES, "unbounded": True, "budget": {"capacity": 501, "refillPerSecond": 5}}
+    unlimited = {
+        "name": "more",
+        "rules": RULES,
+        "unbounded": True,
+        "budget": {"capacity": 50_001, "refillPerSecond": 500},
+    }
     assert await excess(northwind_client, UPSERT, unlimited, key) == "a larger budget"
     unassign = {"role": "limiter", "keyId": mine}
     error = await northwind_client.error(UNASSIGN, {"input": unassign}, key=key)
@@ -152,7 +157,7 @@ async def test_nobody_gets_rid_of_the_role_that_limits_them(
     replaced = {"role": "same", "keyId": mine, "replace": True}
     assert (await northwind_client.error(ASSIGN, {"input": replaced}, key=key))["code"] == "FORBIDDEN"
     assert (await northwind_client.error(REMOVE, {"input": {"name": "limiter"}}, key=key))["code"] == "FORBIDDEN"
-    assert (await limits_of(connection, key)).budget == CostBudget(500, 5)
+    assert (await limits_of(connection, key)).budget == CostBudget(50_000, 500)
     await northwind_client.query(UNASSIGN, {"input": unassign})
     assert await limits_of(connection, key) == ClientLimits()
 
