@@ -178,9 +178,12 @@ class _OperationEnumerator:
                 yield GeneratedOperation(f"me {name}", (Step(f"{{ r0: me {{ __typename {name} {{ {inner} }} }} }}"),))
                 continue
             entity = self.catalog.entities[type_.name.removesuffix("Connection")]
-            whole = f"totalCount {self._stats(entity)} {PAGE_SELECTION} nodes {{ {self._leaves(entity)} }}"
-            since = self._created_since(entity)
-            for arguments in ("(first: 100)", "(last: 3)", "", f"(filter: {since})", f"(filter: {{not: {since}}})"):
+            whole, since = f"totalCount {self._stats(entity)}", self._created_since(entity)
+            filters = ["", f"(filter: {since})", f"(filter: {{not: {since}}})"]
+            if not entity.aggregate_only:
+                whole += f" {PAGE_SELECTION} nodes {{ {self._leaves(entity)} }}"
+                filters += ["(first: 100)", "(last: 3)"]
+            for arguments in filters:
                 document = f"{{ r0: me {{ {name}{arguments} {{ {whole} }} }} }}"
                 yield GeneratedOperation(f"me {name} {arguments}", (Step(document),))
 
