@@ -138,3 +138,12 @@ def test_every_entity_of_customers_is_in_the_roles_that_work_with_them() -> None
 def test_who_writes_also_reads() -> None:
     rules = [rule for role in shipped_roles().values() for rule in (role.rules or {}).values()]
     assert all(Verb.READ in rule.verbs for rule in rules)
+
+
+@pytest.mark.parametrize(
+    "plural", ["tasks", "notifications", "jobRoles", "teams", "credentials", "claims", "disclosures", "reportIssues"]
+)
+async def test_an_analyst_counts_the_rows_about_staff_and_reads_none(northwind_client: HubClient, plural: str) -> None:
+    key = await create_api_key(northwind_client.dsn, "analyst")
+    assert await northwind_client.query(f"{{ {plural} {{ totalCount }} }}", key=key) == {plural: {"totalCount": 0}}
+    assert (await northwind_client.error(f"{{ {plural} {{ nodes {{ id }} }} }}", key=key))["code"] == "FIELD_UNKNOWN"

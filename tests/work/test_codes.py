@@ -138,6 +138,13 @@ async def test_a_rule_in_use_changes_only_its_days_of_reuse(code_client: HubClie
     assert (await _rule(code_client, "used", "V{serial:3}", reuseAfterDays=20))["codeRule"]["version"] == 3
 
 
+async def test_a_refused_draw_takes_no_number(code_client: HubClient) -> None:
+    await _rule(code_client, "few", "F{serial:1}")
+    assert await _draw(code_client, "few", 5) == ["F1", "F2", "F3", "F4", "F5"]
+    assert (await code_client.error(DRAW, {"input": {"rule": "few", "count": 6}}))["code"] == "CODE_EXHAUSTED"
+    assert await _draw(code_client, "few", 4) == ["F6", "F7", "F8", "F9"]
+
+
 async def test_a_number_is_drawn_again_only_after_its_period(code_client: HubClient) -> None:
     await _rule(code_client, "once", "O{serial:1}")
     assert len(await _draw(code_client, "once", 9)) == 9

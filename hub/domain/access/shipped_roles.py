@@ -132,7 +132,17 @@ def _own_customers(entity: type[Entity]) -> dict[str, object]:
 def _analyst_rule(entity: type[Entity]) -> AccessRule | None:
     if entity.definition.ownership.carries_key:
         return None
-    return AccessRule(entity.__name__, READ, aggregate_only=_is_of_customers(entity) or entity is Staff)
+    return AccessRule(entity.__name__, READ, aggregate_only=_is_about_somebody(entity))
+
+
+def _is_about_somebody(entity: type[Entity]) -> bool:
+    """Whether rows belong to a customer or name a member of staff, or are part of such a row. Keys and roles do not count."""
+    if entity in ACCESS or entity.definition.scope.name == "administered":
+        return False
+    names_staff = any(key.column.table is Staff.table for column in entity.table.c for key in column.foreign_keys)
+    parent = entity.definition.parent
+    part = parent is not None and entity.definition.is_part and _is_about_somebody(parent.target)
+    return entity is Staff or _is_of_customers(entity) or names_staff or part
 
 
 def _customer_rule(entity: type[Entity]) -> AccessRule | None:

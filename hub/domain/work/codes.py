@@ -90,8 +90,12 @@ class CodeBlocks:
                     blocks.insert(0, SerialRange(end + 1, last))
             else:
                 size = max(BLOCK, count - len(serials))
-                async with self._pool.transaction() as tx:
-                    blocks += await allocate(tx, rule, prefix, size, now, at_least=count - len(serials))
+                try:
+                    async with self._pool.transaction() as tx:
+                        blocks += await allocate(tx, rule, prefix, size, now, at_least=count - len(serials))
+                except BaseException:
+                    blocks[:0] = [SerialRange(serial, serial) for serial in serials]  # a refused draw burns no number
+                    raise
         return serials
 
 
