@@ -45,6 +45,7 @@ def refusal(folder: Path, content: bytes, limit: int = LIMIT) -> HubError:
         (("\n\n" + TEXT.replace("\n", "\n\n")).replace(",", "\t").encode(), "utf-8"),
         (("sep=,\n" + TEXT).encode("utf-8-sig"), "utf-8-sig"),
     ],
+    ids=["utf-8", "bom", "latin-1", "utf-16", "gzip", "zstd", "semicolons", "tabs", "excel"],
 )
 def test_encodings_delimiters_and_compressions_are_detected(tmp_path: Path, content: bytes, encoding: str) -> None:
     layout, lines = read(tmp_path, content)
@@ -113,6 +114,7 @@ def test_json_lines_have_columns_with_dots(tmp_path: Path) -> None:
         (gzip.compress(TEXT.encode())[:-9], "it cannot be decompressed"),
         (b"PAR1 and no more", "no whole Parquet file"),
     ],
+    ids=["empty", "blank", "zip", "nul", "cut-gzip", "parquet"],
 )
 def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     error = refusal(tmp_path, content)
