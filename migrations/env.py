@@ -17,6 +17,7 @@ from hub.db.migrate import alchemy_url
 from hub.domain.access import login_links, secrets, trusted_documents
 from hub.domain.exchange import import_store
 from hub.domain.jobs import jobs
+from hub.domain.matching import tables as matching_tables
 from hub.domain.webhooks import webhooks
 from hub.domain.work import clock_calendars, code_counters, working_intervals
 from hub.model import idempotency, test_clock, timers
@@ -30,6 +31,8 @@ TABLES = (
     schema.entities(),
     webhooks.WebhookQueue,
     jobs.JobQueue,
+    matching_tables.MatchKeys,
+    matching_tables.MatchModels,
     import_store.ImportChunk,
     idempotency.IdempotencyRecord,
     login_links.LoginLink,

@@ -108,6 +108,8 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
     },
     "key_limits": dict.fromkeys(("cost_capacity", "cost_refill"), PersonalData.NOT_PERSONAL),
     "login_links": {"hash": PersonalData.NOT_PERSONAL, "expires_at": PersonalData.TECHNICAL},
+    "match_keys": {},
+    "match_models": {"parameters": PersonalData.NOT_PERSONAL, "trained_at": PersonalData.NOT_PERSONAL},
     "secrets": {"name": PersonalData.NOT_PERSONAL, "value": PersonalData.NOT_PERSONAL},
     "test_clock": {"now": PersonalData.NOT_PERSONAL},
     "timer_failures": {

@@ -7,6 +7,7 @@ from enum import StrEnum
 from rapidfuzz.distance import OSA, JaroWinkler
 from rapidfuzz.fuzz import partial_ratio, ratio, token_set_ratio, token_sort_ratio
 
+from hub.domain.customers.birthdays import is_misspelt
 from hub.domain.matching.names import PersonName
 from hub.domain.matching.nicknames import share_a_long_form
 from hub.domain.matching.records import MatchAddress, MatchRecord
@@ -51,7 +52,6 @@ _DIGITS = re.compile(r"[0-9]+")
 _FIRST_NEAR, _FIRST_INITIAL, _FIRST_DIFFERENT = 3, 4, 5
 _FAMILY_PARTIAL = 3
 _MAX_EDITS = 2
-_GENERATION = 15  # years between parents and children, which no typing error is taken for
 
 
 def compare(a: MatchRecord, b: MatchRecord) -> tuple[int, ...]:
@@ -183,10 +183,7 @@ def _date_level(a: str, b: str) -> int:
         return MISSING
     if a == b:
         return EQUAL
-    if abs(int(a[:4]) - int(b[:4])) >= _GENERATION:
-        return 3
-    is_near = OSA.distance(a, b, score_cutoff=1) <= 1 or (a[:4] == b[:4] and a[4:6] == b[6:] and a[6:] == b[4:6])
-    return 2 if is_near else 3
+    return 2 if is_misspelt(a, b) else 3
 
 
 def _email_level(a: str, b: str) -> int:

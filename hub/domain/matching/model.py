@@ -64,40 +64,23 @@ RANDOM = _levels(
     AREA=(0.001, 0.002, 0.03, 0.967),
     CUSTOMER_KIND=(0.99, 0.01),
 )
-_HOME = {
-    F.STREET: (1.0, 0.75, 0.08, 0.05, 0.12),
-    F.AREA: (1.0, 0.85, 0.05, 0.05, 0.05),
-    F.PHONE: (1.0, 0.5, 0.005, 0.495),
-    F.EMAIL: (1.0, 0.3, 0.005, 0.695),
+# The share of look-alikes of a sort that truly have one value of a field. They agree in it as the records of one customer
+# do, with as many errors; in the other fields they agree as two customers at random.
+_HOME = {F.STREET: 0.87, F.AREA: 0.93, F.PHONE: 0.5, F.EMAIL: 0.3}
+_HOME_OR_AWAY = {**_HOME, F.STREET: 0.65, F.AREA: 0.75}
+_IN_COMMON: Mapping[LookAlike, Mapping[MatchField, float]] = {
+    LookAlike.HOUSEHOLD: {**_HOME, F.FAMILY_NAME: 0.92},
+    LookAlike.TWINS: {**_HOME_OR_AWAY, F.FAMILY_NAME: 0.92, F.BORN_ON: 0.98},
+    LookAlike.PARENT_OF_SAME_NAME: {**_HOME, F.FIRST_NAME: 0.98, F.FAMILY_NAME: 0.98},
+    LookAlike.SHARED_PHONE: {F.PHONE: 0.999},
+    LookAlike.SHARED_MAILBOX: {F.EMAIL: 0.999, F.PHONE: 0.4},
+    LookAlike.NEIGHBOURS: {F.STREET: 0.97, F.AREA: 0.98},
 }
-_HOME_OR_AWAY = {
-    **_HOME,
-    F.STREET: (1.0, 0.55, 0.06, 0.04, 0.35),
-    F.AREA: (1.0, 0.6, 0.05, 0.1, 0.25),
-}
-_ONE_FAMILY_NAME = {F.FAMILY_NAME: (1.0, 0.85, 0.02, 0.05, 0.08)}
-# Fields that are not named are as those of two customers at random.
-_OTHERS: dict[LookAlike, Probabilities] = {
-    LookAlike.HOUSEHOLD: {**_HOME, **_ONE_FAMILY_NAME},
-    LookAlike.TWINS: {
-        **_HOME_OR_AWAY,
-        **_ONE_FAMILY_NAME,
-        F.BORN_ON: (1.0, 0.98, 0.015, 0.005),
-    },
-    LookAlike.PARENT_OF_SAME_NAME: {
-        **_HOME,
-        F.FIRST_NAME: (1.0, 0.94, 0.02, 0.02, 0.01, 0.01),
-        F.FAMILY_NAME: (1.0, 0.96, 0.02, 0.01, 0.01),
-        F.BORN_ON: (1.0, 0.00005, 0.02, 0.98),
-    },
-    LookAlike.SHARED_PHONE: {F.PHONE: (1.0, 0.999, 0.0005, 0.0005)},
-    LookAlike.SHARED_MAILBOX: {F.EMAIL: (1.0, 0.999, 0.0005, 0.0005), F.PHONE: (1.0, 0.4, 0.001, 0.599)},
-    LookAlike.NEIGHBOURS: {F.STREET: (1.0, 0.9, 0.05, 0.03, 0.02), F.AREA: (1.0, 0.93, 0.05, 0.01, 0.01)},
-}
+_OF_TWO_GENERATIONS = (1.0, 0.00005, 0.005, 0.99495)  # days of birth
 # How many such others a customer has among the customers of a hub.
 _OTHERS_PER_CUSTOMER = {
     LookAlike.HOUSEHOLD: 0.3,
-    LookAlike.TWINS: 0.012,
+    LookAlike.TWINS: 0.014,
     LookAlike.PARENT_OF_SAME_NAME: 0.01,
     LookAlike.SHARED_PHONE: 0.05,
     LookAlike.SHARED_MAILBOX: 0.05,
@@ -143,10 +126,13 @@ class MatchModel:
 
     def look_alikes(self) -> dict[LookAlike, tuple[float, Probabilities]]:
         """The share of all pairs that are look-alikes of a sort, and how these agree."""
-        return {
-            look_alike: (share / self.population, _OTHERS[look_alike])
-            for look_alike, share in _OTHERS_PER_CUSTOMER.items()
-        }
+        look_alikes: dict[LookAlike, tuple[float, Probabilities]] = {}
+        for look_alike, fields in _IN_COMMON.items():
+            levels = {name: _in_common(share, self.same[name]) for name, share in fields.items()}
+            if look_alike is LookAlike.PARENT_OF_SAME_NAME:
+                levels[F.BORN_ON] = _OF_TWO_GENERATIONS
+            look_alikes[look_alike] = _OTHERS_PER_CUSTOMER[look_alike] / self.population, levels
+        return look_alikes
 
     def as_json(self) -> dict[str, Any]:
         """The parameters as a JSON object."""
@@ -169,6 +155,12 @@ class MatchModel:
             _merged(RANDOM, parameters["random"]),
             {int(term): share for term, share in parameters["terms"].items()},
         )
+
+
+def _in_common(share: float, same: tuple[float, ...]) -> tuple[float, ...]:
+    """The shares of levels of pairs of which a share has one value."""
+    scale = share / (1 - same[-1])
+    return (1.0, *(probability * scale for probability in same[1:-1]), 1 - share)
 
 
 def _merged(defaults: Probabilities, trained: Mapping[str, list[float]]) -> Probabilities:

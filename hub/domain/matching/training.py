@@ -30,7 +30,7 @@ LEAST_SHARE, MOST_SHARE = 0.002, 0.95  # of pairs of one customer among those of
 _SEED = 1
 # What tells the members of a household apart.
 _TELLING: tuple[MatchField, ...] = (MatchField.FIRST_NAME, MatchField.BORN_ON)
-MOST_DISAGREEMENT = 1.5
+MOST_DISAGREEMENT = 1.5  # times the default's, where no numbers show more
 _TRAINED: tuple[MatchField, ...] = tuple(
     name for name in FIELDS if name is not MatchField.CUSTOMER_KIND
 )  # which would weigh like a name
@@ -120,19 +120,32 @@ def _share(counts: Sequence[float], defaults: Sequence[float], weight: float) ->
     return (1.0, *(max((c + weight * d) / total, LEAST) for c, d in zip(counts[1:], defaults[1:], strict=True)))
 
 
-def _bounded(shares: Sequence[float], defaults: Sequence[float]) -> tuple[float, ...]:
-    """The shares with no more disagreement than MOST_DISAGREEMENT times the default's: look-alikes would train it away."""
-    most = defaults[-1] * MOST_DISAGREEMENT
+def _bounded(shares: Sequence[float], most: float) -> tuple[float, ...]:
+    """The shares with at most so much disagreement: look-alikes would train it away."""
     if shares[-1] <= most:
         return tuple(shares)
     scale = (1 - most) / (1 - shares[-1])
     return (1.0, *(share * scale for share in shares[1:-1]), most)
 
 
+def _most_disagreement(data: TrainingData, name: MatchField, default: float) -> float:
+    """How often records of one customer disagree in what tells a household apart, as those show that share a number of their own.
+
+    Where few customers have such numbers, not much more often than by default."""
+    counts: Counter[int] = Counter()
+    for block in (Block.TAX_ID, Block.LOYALTY_ID):
+        for levels, count in data.blocks.get(block, {}).items():
+            counts[levels[_INDEX[name]]] += count
+    known = sum(count for level, count in counts.items() if level)
+    observed = (counts[len(LEVELS[name]) - 1] + WEIGHT_OF_DEFAULTS_SAME * default) / (known + WEIGHT_OF_DEFAULTS_SAME)
+    return max(observed, default * MOST_DISAGREEMENT)
+
+
 def _maximised(data: TrainingData, model: MatchModel) -> Probabilities:
     """The shares of levels of one customer, by expectation maximisation in all blocks at once."""
     same = model.same
     mixtures = {block: _Mixture(block, model, patterns) for block, patterns in data.blocks.items() if patterns}
+    most = {name: _most_disagreement(data, name, model.same[name][-1]) for name in _TELLING}
     for _ in range(ROUNDS):
         counts = {name: [0.0] * len(LEVELS[name]) for name in FIELDS}
         for mixture in mixtures.values():
@@ -140,7 +153,7 @@ def _maximised(data: TrainingData, model: MatchModel) -> Probabilities:
         shares: dict[MatchField, tuple[float, ...]] = {
             name: _share(counts[name], model.same[name], WEIGHT_OF_DEFAULTS_SAME) for name in _TRAINED
         }
-        shares |= {name: _bounded(shares[name], model.same[name]) for name in _TELLING}
+        shares |= {name: _bounded(shares[name], most[name]) for name in _TELLING}
         same = {**model.same, **shares}
     return MappingProxyType(dict(same))
 
