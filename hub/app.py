@@ -6,7 +6,7 @@ import resource
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,11 @@ from hub.db.hub_pools import open_pools
 from hub.db.pool import Pool
 from hub.db.sql_text import to_sql
 from hub.db.transaction import record_caller
-from hub.domain.access import api_keys, login_links, roles, secrets, token_sessions, trusted_documents
-from hub.domain.access.manifests import read_manifest
+from hub.domain.access import api_keys, login_links, roles, secrets, token_sessions
 from hub.domain.access.token_viewers import TokenSubject, find_viewers
-from hub.domain.access.trusted_documents import TrustedDocuments
+from hub.domain.access.trusted_documents import TrustedDocuments, load_manifests
 from hub.domain.exchange.uploads import Uploads
+from hub.domain.identity.merge_commands import MergeLimits
 from hub.domain.jobs.exports import exports_folder
 from hub.domain.work import calendars
 from hub.domain.work.codes import CodeBlocks
@@ -46,6 +46,7 @@ from hub.jobs.runner import running_jobs
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
 from hub.observability import DiskFull, HubReady, HubStopping, Log, emit
+from hub.projections.runner import running_projections
 from hub.report_runner import ReportRunner
 from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
@@ -163,18 +164,6 @@ async def cost_accounts(settings: Settings, shared: Path | None) -> AsyncIterato
         buckets.close()
 
 
-async def load_trusted_documents(pool: Pool, settings: Settings, documents: TrustedDocuments) -> None:
-    """Loads the manifests that the settings name, each under its file's name, and then all stored documents.
-
-    Raises BadInput for a file that is no manifest: the hub does not start without documents that its clients need."""
-    for path in settings.trusted_documents:
-        manifest = read_manifest(path)
-        async with pool.transaction() as tx:
-            await trusted_documents.load(tx, ADMIN, path.name, manifest, datetime.now(UTC))
-    async with pool.connection() as connection:
-        await documents.refresh(connection)
-
-
 def create_app(
     settings: Settings,
     engine: GraphQLExecutor,
@@ -238,6 +227,7 @@ async def build_graphql_engine(
             "webhook_limit": settings.webhook_limit,
             "backdating": timedelta(hours=settings.customer_backdating),
             "change_retention": timedelta(days=settings.change_retention),
+            "merge_limits": MergeLimits(settings.merge_rows_at_once, timedelta(days=settings.merge_undo)),
             "clock": clock,
             "code_blocks": CodeBlocks(changefeed_pool),
             "report_runner": ReportRunner(engine, documents),
@@ -279,7 +269,7 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
     """Runs the whole hub on a database, without a socket. Worker processes share metrics and budgets in the folder `shared`."""
     async with open_pools(settings, dsn) as pools:
         disk_space, documents, audit = DiskSpace(pools.requests), TrustedDocuments(), AuditBuffer()
-        await load_trusted_documents(pools.requests, settings, documents)
+        await load_manifests(pools.requests, settings.trusted_documents, documents)
         clock = await open_clock(settings, pools.timers)
         metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(metrics), observability.add_handler(disk_space, DiskFull)]
@@ -300,6 +290,7 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                 async with (
                     SubscriptionRegistry(engine, changefeed, live_shares).running() as streams,
                     TimerLoop(clock, pools.timers).running(),
+                    running_projections(settings, dsn, cursors),
                     webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor)
                     if settings.webhooks
                     else nullcontext(),
@@ -338,6 +329,7 @@ async def webhook_worker_lifespan(settings: Settings, dsn: str, clock: UtcClock 
             Sequencer(dsn, settings).running(),
             webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor, clock),
             running_jobs(dsn, JobServices(settings, engine, cursors, documents, time_source)),
+            running_projections(settings, dsn, cursors),
         ):
             yield
     finally:

@@ -16,7 +16,9 @@ from hub.db.runtime_role import ServingIdentity, connect_to_serve
 from hub.domain.access import roles
 from hub.domain.customers.unnormalized import find_unnormalized
 from hub.errors import HubError, Misconfigured
-from hub.model import test_clock
+from hub.model import projection_state, test_clock
+from hub.model.projection_state import ProjectionLag
+from hub.model.projections import registered_projections
 from hub.postgres.doctor import Check, run_checks
 from hub.runtime_login import RUNTIME_ROLE
 from hub.settings import Settings
@@ -27,6 +29,7 @@ from hub.webhooks.issuer_documents import IssuerDocuments
 
 CONNECT_TIMEOUT = 5.0
 ENCODING_HINT = "in a password, write @ as %40, / as %2F, : as %3A and % as %25"
+MAX_BEHIND = 100_000  # changes that a projection may have still to apply
 MAX_LISTED = 20  # values in one line of the report
 
 
@@ -81,10 +84,24 @@ async def check_installation(dsn: str) -> list[Check]:
             checks.append(_check_role(await _serving_identity(dsn), owner))
             graph.build()  # which plans the stored filters
             checks.append(_check_roles(await roles.broken_rules(connection)))
+            names = [projection.name for projection in registered_projections()]
+            checks.append(_check_projections(await projection_state.lags(connection, names, MAX_BEHIND)))
             checks.append(_check_clock(await test_clock.stored_time(connection), datetime.now(UTC)))
         finally:
             await connection.close()
     return checks
+
+
+def _check_projections(lags: Sequence[ProjectionLag]) -> Check:
+    problems = [
+        f"{lag.name} failed {lag.attempts} times ({lag.error})"
+        if lag.error
+        else f"{lag.name} is at least {lag.changes:,} changes behind"
+        for lag in lags
+        if lag.error or lag.changes >= MAX_BEHIND
+    ]
+    fix = "see that a hub runs, and what its log says of `projection_failed`; rows that follow from others are not current"
+    return _make_check("projections", not problems, "; ".join(problems), fix)
 
 
 def _check_clock(stored: datetime | None, now: datetime) -> Check:

@@ -80,13 +80,18 @@ CODES: dict[str, str] = {
     "LOCKED": "The row is locked until a moment; until then only an administrator changes it, with a reason.",
     "MOVE_INVALID": "The row cannot move to this state now; the error's `allowedMoves` lists the possible ones.",
     "STATUS_MOVE_INVALID": "The row cannot move to this status now; `allowedMoves` lists the possible ones.",
+    # merges
+    "MERGE_BLOCKED": "Something speaks against the merge; `reasons` lists what.",
+    "MERGE_CHANGED": "The customers are not as they were in the dry run whose fingerprint this is; look at a new one.",
+    "MERGE_SUPERSEDED": "A later merge or split of one of the customers must be undone first; `merge` names it.",
+    "MERGE_EXPIRED": "The merge is too old to be undone, or was undone already.",
     # imports
     "MAPPING_INVALID": "The mapping of the import is wrong; the message names the place and what can stand there.",
     "FILE_UNREADABLE": "The file is not what it should be: its encoding, its compression, or a line of it.",
     "FILE_LIMIT": "The file, its decompressed contents, a line or the number of columns is too large.",
     "UPLOAD_OFFSET": "The part does not begin where the stored bytes of the file end; `received` says where that is.",
     "EDITED_SINCE": "The row was changed since, so that undoing an import leaves it as it is.",
-    "UNDO_IMPOSSIBLE": "The import cannot be undone: it wrote nothing, was undone already, or the change log has expired.",
+    "UNDO_IMPOSSIBLE": "It cannot be undone: it wrote nothing, was undone already, or what it needs is gone.",
     # roles
     "ROLE_INVALID": "A part of the role is wrong: an unknown type, field, mask or command, or a rule that grants nothing.",
     "ROLE_UNBOUNDED": "A list of the role's holders would read a large part of a table; `plans` says which.",

@@ -1,17 +1,17 @@
 """The closed list of events, and the log that handles them. Metrics (web/metrics.py) are another handler."""
 
 import asyncio
-import io
 import logging
 import sys
 import time
-import traceback
 from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import orjson
 import structlog
+
+from hub.log_output import StderrWriter, StdlibLogHandler, format_traceback
 
 
 class RequestDone(NamedTuple):
@@ -184,6 +184,22 @@ class JobEnded(NamedTuple):
     seconds: float
 
 
+class ProjectionAdvanced(NamedTuple):
+    """A projection applied changes; `lag` is the age of the oldest of them, in seconds."""
+
+    projection: str
+    changes: int
+    lag: float
+
+
+class ProjectionFailed(NamedTuple):
+    """A projection could not apply changes; it is tried again, and nothing is lost."""
+
+    projection: str
+    attempts: int
+    error: str
+
+
 class AuditReadsDropped(NamedTuple):
     """Reads were not recorded, because the buffer of the audit log was full."""
 
@@ -215,6 +231,8 @@ Event = (
     | TimersFired
     | TimerFailed
     | JobEnded
+    | ProjectionAdvanced
+    | ProjectionFailed
 )
 EventHandler = Callable[[Event], None]
 
@@ -265,13 +283,13 @@ class Log:
                 structlog.dev.ConsoleRenderer(),
                 _encode_text,
             ]
-        self._writer = _StderrWriter()
+        self._writer = StderrWriter()
         wrapper = structlog.make_filtering_bound_logger(logging.INFO)
         self._log = structlog.wrap_logger(self._writer, processors=self._processors, wrapper_class=wrapper).bind()
 
     def capture_stdlib_logging(self) -> None:
         """Includes warnings and errors that libraries write through Python's logging."""
-        logging.basicConfig(level=logging.WARNING, handlers=[_StdlibLogHandler(self._log)], force=True)
+        logging.basicConfig(level=logging.WARNING, handlers=[StdlibLogHandler(self._log)], force=True)
         # Its warnings concern requests that web/http_protocol.py rejects and logs itself.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
@@ -288,7 +306,7 @@ class Log:
                 "internal_failure",
                 request_id=event.request_id,
                 where=event.where,
-                exception=_format_traceback(event.error),
+                exception=format_traceback(event.error),
             )
         elif isinstance(event, DiskFull):
             if time.monotonic() >= self._next_disk_full:  # every write fails while the disk is full
@@ -331,7 +349,15 @@ class Log:
 
 
 # Not logged: too frequent, or covered by a later event. Metrics count them.
-METRICS_ONLY = (PlanCompiled, ChangesSequenced, SocketOpened, StreamOpened, MessagesSent, TimersFired)
+METRICS_ONLY = (
+    PlanCompiled,
+    ChangesSequenced,
+    SocketOpened,
+    StreamOpened,
+    MessagesSent,
+    TimersFired,
+    ProjectionAdvanced,
+)
 _EVENT_NAMES: dict[type[Event], str] = {
     SocketClosed: "socket",
     StreamClosed: "stream",
@@ -348,6 +374,7 @@ _EVENT_NAMES: dict[type[Event], str] = {
     AuditReadsDropped: "audit_reads_dropped",
     TimerFailed: "timer_failed",
     JobEnded: "job",
+    ProjectionFailed: "projection_failed",
 }
 
 
@@ -361,35 +388,3 @@ def _encode_json(_: object, level: str, event_dict: MutableMapping[str, Any]) ->
 
 def _encode_text(_: object, __: str, line: str) -> bytes:
     return line.encode()
-
-
-def _format_traceback(error: BaseException | None) -> str | None:
-    return None if error is None else "".join(traceback.format_exception(error))
-
-
-class _StderrWriter:
-    """Writes to standard error without Python's buffers, so that lines of several processes do not mix."""
-
-    def __init__(self) -> None:
-        self._file = io.FileIO(sys.stderr.fileno(), "w", closefd=False)
-
-    def msg(self, line: bytes) -> None:
-        try:
-            self._file.write(line + b"\n")
-        except OSError:
-            # A full disk or a closed pipe must not stop the hub, and there is nowhere to report it.
-            return
-
-    info = warning = error = critical = msg
-
-
-class _StdlibLogHandler(logging.Handler):
-    """Forwards records of Python's logging to the log."""
-
-    def __init__(self, log: Any) -> None:
-        super().__init__()
-        self.log = log
-
-    def emit(self, record: logging.LogRecord) -> None:
-        error = record.exc_info[1] if record.exc_info else None
-        self.log.log(record.levelno, record.getMessage(), logger=record.name, exception=_format_traceback(error))

@@ -111,6 +111,10 @@ class Settings(BaseSettings):
     audit_retention: int = Field(
         730, ge=31, le=36_500, description="Days for which entries of the audit log are stored; older ones are deleted."
     )
+    merge_rows_at_once: int = Field(
+        2_000, ge=0, description="Rows of a customer up to which a merge is done at once; with more, a job does it."
+    )
+    merge_undo: int = Field(30, ge=1, le=365, description="Days for which the merge of two customers can be undone.")
     email_test_domains: bool = Field(
         False, description="Accept e-mail addresses in `.test` domains, which nobody owns; for staging."
     )

@@ -16,11 +16,12 @@ from hub import schema
 from hub.db.migrate import alchemy_url
 from hub.domain.access import login_links, secrets, trusted_documents
 from hub.domain.exchange import import_store
+from hub.domain.identity import redirects
 from hub.domain.jobs import jobs
 from hub.domain.matching import tables as matching_tables
 from hub.domain.webhooks import webhooks
 from hub.domain.work import clock_calendars, code_counters, working_intervals
-from hub.model import idempotency, test_clock, timers
+from hub.model import idempotency, merge_ledger, projections, test_clock, timers
 from hub.model.columns import DENORMALIZED_UNIT, SECRET, UNLOGGED, Ltree, metadata
 from hub.model.entity import entity_of
 from hub.model.subjects import followers
@@ -44,6 +45,9 @@ TABLES = (
     code_counters.CodeDraw,
     test_clock.TestClockRow,
     timers.TimerFailure,
+    projections.ProjectionState,
+    redirects.CustomerRedirect,
+    merge_ledger.MergeRow,
 )
 
 # Tables that only SQL functions and hub/db write.

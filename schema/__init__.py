@@ -44,6 +44,7 @@ MODULES = (
     "work.disclosures",
     "jobs.jobs",
     "exchange.imports",
+    "identity.merges",
     "matching.match_candidates",
 )
 

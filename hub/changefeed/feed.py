@@ -5,6 +5,7 @@ This module verifies and creates cursors; the engine renders the messages."""
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,11 +16,13 @@ from hub.db.change_positions import FeedState, MatchingChanges, ScanFilter
 from hub.db.fair_queue import FairQueue
 from hub.db.pool import Pool
 from hub.engine.execution.subscriptions import SubscriptionSource
+from hub.model.projections import ChangedRow
 from hub.time_source import REAL_TIME, TimeSource
 
 SCAN_BATCH = 2_000  # change headers per read, from which a stream picks the relevant ones
 RENDER_BATCH = 200  # changes rendered by one statement
 MAX_SCANNED = 100_000  # changes per page, if the page can report its progress
+PROJECTED = ("table_name", "row_id", "operation", "customer_id", "former", "changed")
 MAX_SCANS = 2  # pages of the log that are scanned for queries at the same time; one flow scans one
 
 
@@ -31,6 +34,14 @@ class ChangeHeader(NamedTuple):
     row_id: UUID
     customer_id: UUID | None
     former_customer_id: UUID | None  # the previous owner, if this change moved the row to another customer
+
+
+class ProjectedChange(NamedTuple):
+    """A change as projections apply it, with its position and the time at which it was written."""
+
+    position: int
+    written_at: datetime
+    row: ChangedRow
 
 
 def may_concern(source: SubscriptionSource, header: ChangeHeader) -> bool:
@@ -142,6 +153,14 @@ class ChangeFeed:
         return [
             ChangeHeader(*(row[name] for name in ("position", "table_name", "row_id", "customer_id", "former")))
             for row in rows
+        ]
+
+    async def projected_changes(self, position: int, limit: int) -> list[ProjectedChange]:
+        """Returns the changes after a position for projections; raises CursorExpired if they are no longer stored."""
+        async with self._log_pool.client_connection() as connection:
+            rows = await change_positions.read_projected(connection, position, limit)
+        return [
+            ProjectedChange(row["position"], row["at"], ChangedRow(*(row[name] for name in PROJECTED))) for row in rows
         ]
 
     async def _note_last_position(self, epoch: int, last_position: int) -> None:

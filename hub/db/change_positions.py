@@ -133,6 +133,10 @@ _READ_HEADERS = _PAGE.format(
     f"l.table_name, l.row_id, l.customer_id, {_FORMER_CUSTOMER} as former, l.operation, l.changed"
 )
 
+_READ_PROJECTED = _PAGE.format(
+    f"l.table_name, l.row_id, l.customer_id, {_FORMER_CUSTOMER} as former, l.operation, l.changed, l.at"
+)
+
 # The same page, of which only the positions of changes that may match are returned: a page without a match costs the reader
 # nothing but the statement.
 _READ_MATCHING = f"""
@@ -305,6 +309,13 @@ async def read_headers(
         if bounds["last_position"] <= after and after + 1 >= bounds["least_position"]:
             return []
     return await _page(connection, _READ_HEADERS, after, limit)
+
+
+async def read_projected(connection: Connection, after: int, limit: int) -> list[asyncpg.Record]:
+    """Returns the same headers with the time at which each change was written, for projections.
+
+    Raises CursorExpired like `read_changes`."""
+    return await _page(connection, _READ_PROJECTED, after, limit)
 
 
 async def read_matching(

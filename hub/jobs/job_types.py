@@ -7,6 +7,7 @@ from hub.jobs.context import JobContext
 from hub.jobs.export_job import run_export
 from hub.jobs.import_run import run_import
 from hub.jobs.import_undo import run_import_undo
+from hub.jobs.merge_job import run_merge
 from hub.schema.jobs.jobs import JobType
 
 
@@ -24,4 +25,5 @@ JOB_DEFINITIONS: Mapping[JobType, JobDefinition] = {
     JobType.EXPORT: JobDefinition(run_export, preemptible=False),
     JobType.IMPORT: JobDefinition(run_import),
     JobType.IMPORT_UNDO: JobDefinition(run_import_undo),
+    JobType.MERGE: JobDefinition(run_merge, preemptible=False),
 }

@@ -19,6 +19,7 @@ from hub.model.fields import (
 )
 from hub.model.lasting import never_two
 from hub.model.links import SELF, any_of, filtered, group, index, merged, resolver, to_one, union
+from hub.model.merge_rules import MOVE, REBUILT, moved_with, stays, unite
 from hub.model.ownership import (
     administered,
     any_key,
@@ -49,7 +50,9 @@ from hub.model.workflows import ANY, Workflow, move, state
 __all__ = [
     "ANY",
     "GLOBAL",
+    "MOVE",
     "NOW",
+    "REBUILT",
     "SELF",
     "TIMELINE",
     "WITHIN_CUSTOMER",
@@ -83,6 +86,7 @@ __all__ = [
     "key_owned",
     "merged",
     "move",
+    "moved_with",
     "never_two",
     "normal_form",
     "person",
@@ -91,6 +95,7 @@ __all__ = [
     "role_owned",
     "root_group",
     "state",
+    "stays",
     "stored_filter",
     "subject",
     "to_one",
@@ -99,6 +104,7 @@ __all__ = [
     "unit_itself",
     "unit_or_person",
     "unit_owned",
+    "unite",
     "viewer_list",
     "viewer_object",
     "viewer_row",

@@ -24,6 +24,7 @@ from hub.model.declarations import (
 from hub.model.definition import EntityDefinition
 from hub.model.entity import Entity, entity_of
 from hub.model.fields import Reveals
+from hub.model.merge_rules import merge_faults
 from hub.model.move_commands import allowed_moves
 from hub.model.normal_forms import NormalForm, RowNormalForm, column_normal_form
 from hub.model.scopes import Audience, Scope
@@ -77,7 +78,10 @@ class Declaration:
 
 def declare(entities: Sequence[type[Entity]]) -> tuple[Declaration, ...]:
     """The declarations of all entities; raises InvalidDeclaration naming every rule that is missing."""
-    faults = [fault for entity in entities for fault in _faults(entity)] + [*subject_faults(entities)]
+    faults = [fault for entity in entities for fault in _faults(entity)] + [
+        *subject_faults(entities),
+        *merge_faults(entities),
+    ]
     if faults:
         raise InvalidDeclaration("\n".join(["These declarations cannot stand:", *(f"- {fault}" for fault in faults)]))
     customer = next(entity for entity in entities if entity.definition.scope.customer_column == "id")

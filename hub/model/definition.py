@@ -15,6 +15,7 @@ from hub.model.declarations import LinkGroup
 from hub.model.fields import UNSET, Column, FieldOptions, UniqueRange, split_optional
 from hub.model.lasting import Exclusion
 from hub.model.links import Index, Inverse, Link, MergedList, PythonField, SubjectLink, UnionOfLinks
+from hub.model.merge_rules import MergeRule
 from hub.model.ownership import Ownership, customer_owned, inside
 from hub.model.personal import PersonalData
 from hub.model.scopes import Scope, pair, part_of_shared, shared
@@ -95,6 +96,7 @@ class EntityOptions(TypedDict, total=False):
     amounts_in: str  # the column of the currency of the entity's amounts; `currency` when left out
     overflow_columns: Sequence[str]  # columns that generated amounts are computed from
     frozen_when: Mapping[str, Sequence[str]]  # by column, the values of rows that take no generic update or delete
+    merge: MergeRule  # what becomes of rows of a customer who is merged into another; see merge_rules.py
     captured: bool  # whether the change log records its changes; it does when left out. Without: no past, no streams
     long_running_delete: bool  # whether so much belongs to a row that deleting it may outlast the statement timeout
 

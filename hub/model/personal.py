@@ -108,6 +108,12 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
     },
     "key_limits": dict.fromkeys(("cost_capacity", "cost_refill"), PersonalData.NOT_PERSONAL),
     "login_links": {"hash": PersonalData.NOT_PERSONAL, "expires_at": PersonalData.TECHNICAL},
+    "customer_redirects": {"merged_at": PersonalData.NOT_PERSONAL},
+    "merge_rows": {
+        **dict.fromkeys(("table_name", "action"), PersonalData.NOT_PERSONAL),
+        **dict.fromkeys(("before", "after"), PersonalData.COPY),
+    },
+    "projections": dict.fromkeys(("name", "advanced_at", "error"), PersonalData.NOT_PERSONAL),
     "match_keys": {},
     "match_models": {"parameters": PersonalData.NOT_PERSONAL, "trained_at": PersonalData.NOT_PERSONAL},
     "secrets": {"name": PersonalData.NOT_PERSONAL, "value": PersonalData.NOT_PERSONAL},

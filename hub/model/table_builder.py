@@ -43,6 +43,8 @@ SEARCH_TEXT = "search_text"
 SYSTEM_COLUMNS = ("id", "version", "created_at", "updated_at")
 # Scopes of tables in which numbers and times are about no person.
 NOT_ABOUT_PEOPLE = ("any_key", "every_unit", "unit_itself", "key_owned", "key_or_person")
+# Rows that refer to each other get another customer one table after the other, in one transaction that defers the checks.
+DEFERRABLE: dict[str, Any] = {"deferrable": True, "initially": "IMMEDIATE"}
 TREE_CHECKS = {
     "{label} ~ '^[A-Za-z0-9_]+$'": "{label}_is_a_label",
     "subpath({path}, -1) = {label}::ltree": "{path}_ends_in_{label}",
@@ -81,9 +83,7 @@ def _owner_columns(definition: EntityDefinition) -> Iterator[sa.schema.SchemaIte
     if ownership.carries_unit:
         comment = "The unit that owns the row's customer."
         yield sa.Column("unit_id", sa.Uuid, nullable=False, comment=comment, info={DENORMALIZED_UNIT: True})
-        yield sa.ForeignKeyConstraint(
-            ["customer_id", "unit_id"], ["customers.id", "customers.unit_id"], onupdate="CASCADE", ondelete="CASCADE"
-        )
+        yield _customer_and_unit_key()
         comment = "The member of staff who looks after the row's customer."
         yield sa.Column("owner_id", sa.Uuid, comment=comment, info={DENORMALIZED_OWNER: True})
     if definition.ownership.carries_key:
@@ -92,13 +92,21 @@ def _owner_columns(definition: EntityDefinition) -> Iterator[sa.schema.SchemaIte
         yield from _link_columns(definition, parent)
 
 
+def _customer_and_unit_key() -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(
+        ["customer_id", "unit_id"],
+        ["customers.id", "customers.unit_id"],
+        onupdate="CASCADE",
+        ondelete="CASCADE",
+        **DEFERRABLE,
+    )
+
+
 def _subject_owner_columns(description: str) -> Iterator[sa.schema.SchemaItem]:
     """Whose row the subject is, beside it; foreign keys and triggers keep them right (see hub/model/subjects.py)."""
     yield sa.Column("customer_id", sa.Uuid, comment=description)
     yield foreign_key("unit_id", "org_units.id", "The unit that the subject belongs to.", nullable=True)
-    yield sa.ForeignKeyConstraint(
-        ["customer_id", "unit_id"], ["customers.id", "customers.unit_id"], onupdate="CASCADE", ondelete="CASCADE"
-    )
+    yield _customer_and_unit_key()
     yield sa.CheckConstraint("customer_id is null or unit_id is not null", name="a_customer_has_a_unit")
     comment = "The member of staff whom the subject is about, or who does it."
     yield foreign_key("staff_id", "staff.id", comment, nullable=True, ondelete="CASCADE")
@@ -169,7 +177,7 @@ def _link_columns(definition: EntityDefinition, link: Link) -> Iterator[sa.schem
         yield sa.Column(column, sa.Uuid, nullable=link.optional, comment=link.description)
     if _is_composite(definition, link):
         keys = [f"{target}.id", f"{target}.customer_id"]
-        yield sa.ForeignKeyConstraint([column, "customer_id"], keys, ondelete=on_delete)
+        yield sa.ForeignKeyConstraint([column, "customer_id"], keys, ondelete=on_delete, **DEFERRABLE)
     if link.tree is not None:
         comment = f"The {link.label}s from the root to the row, joined by dots."
         yield sa.Column(link.tree, Ltree, nullable=False, comment=comment)

@@ -26,6 +26,8 @@ from hub.observability import (
     LeadershipLost,
     MessagesSent,
     PlanCompiled,
+    ProjectionAdvanced,
+    ProjectionFailed,
     RequestDone,
     SocketClosed,
     SocketOpened,
@@ -51,6 +53,7 @@ EVENT_COUNTERS: dict[type[Event], tuple[str, str]] = {
     InternalFailure: ("hub_failures", "Faults of the hub itself."),
     LeadershipAcquired: ("hub_leadership_acquired", "Times that this process became the sequencer's leader."),
     LeadershipLost: ("hub_leadership_lost", "Times that this process lost leadership unexpectedly."),
+    ProjectionFailed: ("hub_projection_failures", "Attempts of projections that failed; the log says why."),
     TimerFailed: ("hub_timer_failures", "Attempts of timers that failed; the log says why."),
 }
 
@@ -67,6 +70,11 @@ CLOSE_REASONS = ("SLOW_CONSUMER", "PERMISSIONS_CHANGED", "STOPPING")
 TIMER_COUNTERS = {
     "hub_timers_fired": "Rows whose moment came and whose timer ran.",
     "hub_timer_lateness_seconds": "Age of the oldest moment of each batch of timers, summed.",
+}
+PROJECTION_COUNTERS = {
+    "hub_projection_changes": "Changes that projections applied.",
+    "hub_projection_batches": "Batches of changes that projections applied.",
+    "hub_projection_lag_seconds": "Age of the oldest change of each such batch, summed.",
 }
 SEQUENCING_COUNTERS = {
     "hub_changes_sequenced": "Changes that were assigned a position.",
@@ -101,6 +109,10 @@ class Metrics(Collector):
         elif isinstance(event, TimersFired):
             self._counts["hub_timers_fired"] += event.rows
             self._counts["hub_timer_lateness_seconds"] += event.lateness
+        elif isinstance(event, ProjectionAdvanced):
+            self._counts["hub_projection_changes"] += event.changes
+            self._counts["hub_projection_lag_seconds"] += event.lag
+            self._counts["hub_projection_batches"] += 1
         elif isinstance(event, AuditReadsDropped):
             self._counts["hub_audit_reads_dropped"] += event.reads
         elif type(event) in GAUGE_STEPS:
@@ -154,7 +166,7 @@ class Metrics(Collector):
         yield stage_counter
         for name, description in EVENT_COUNTERS.values():
             yield CounterMetricFamily(name, description, counts.get(name, 0))
-        for name, description in (SEQUENCING_COUNTERS | TIMER_COUNTERS).items():
+        for name, description in (SEQUENCING_COUNTERS | TIMER_COUNTERS | PROJECTION_COUNTERS).items():
             yield CounterMetricFamily(name, description, counts.get(name, 0))
         for name, description in GAUGES.items():
             yield GaugeMetricFamily(name, description, gauges[name])

@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0060"
-down_revision: str | None = "0046"
+down_revision: str | None = "0066"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -119,7 +119,7 @@ def upgrade() -> None:
             "(status = 'LATER') = (reminds_at is not null)", name=op.f("ck_match_candidates_later_has_a_time")
         ),
         sa.CheckConstraint("jsonb_typeof(reasons) = 'array'", name=op.f("ck_match_candidates_reasons_are_a_list")),
-        sa.CheckConstraint("customer_id < other_id", name=op.f("ck_match_candidates_other_id_is_another")),
+        sa.CheckConstraint("customer_id <> other_id", name=op.f("ck_match_candidates_other_id_is_another")),
         sa.ForeignKeyConstraint(
             ["customer_id"], ["customers.id"], name=op.f("fk_match_candidates_customer_id"), ondelete="CASCADE"
         ),

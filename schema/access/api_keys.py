@@ -11,6 +11,7 @@ from hub.model import (
     PersonalData,
     administered,
     field,
+    moved_with,
     resolver,
     to_one,
     validators,
@@ -33,6 +34,8 @@ class ApiKey(
     permission="keys",
     operations=("update",),
     order="-created_at",
+    # A merged customer's keys end: nobody gave them the survivor's rows.
+    merge=moved_with(revoked_at="coalesce(t.revoked_at, {now})"),
     checks={
         "hash_is_sha256": "octet_length(hash) = 32",
         "previous_hash_is_sha256": "octet_length(previous_hash) = 32",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from hub.model import Column, DescribedEnum, Entity, PersonalData, administered, field, index, to_one
+from hub.model import Column, DescribedEnum, Entity, PersonalData, administered, field, index, stays, to_one
 from hub.schema.organisation.staff import Staff
 
 
@@ -76,6 +76,7 @@ class AuditTarget(
     owned_by=administered,
     operations=(),
     captured=False,
+    merge=stays("The audit log says what was; what it says of a merged customer is found by its former id."),
     order="-created_at",
     sortable=("created_at",),
     indexes=(

@@ -23,6 +23,7 @@ from hub.model import (
     state,
     to_one,
     unique,
+    unite,
     validators,
 )
 from hub.schema.organisation.staff import Staff
@@ -183,6 +184,7 @@ class Identifier(
     sortable=("updated_at",),
     identifies=("value", "normalized"),
     unique=(unique("kind", "normalized", "source", among=WITHIN_VISIBLE),),
+    merge=unite("kind", "normalized", "source", either=("verified",)),
 ):
     """An identifier of a customer: an e-mail address, a telephone number, a key in another system."""
 

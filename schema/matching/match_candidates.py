@@ -23,7 +23,7 @@ from hub.schema.organisation.staff import Staff
 class MatchStatus(DescribedEnum):
     OPEN = "OPEN", "Nobody has decided yet."
     LATER = "LATER", "Somebody put the decision off; it is OPEN again at `remindsAt`."
-    SAME = "SAME", "They are one customer."
+    SAME = "SAME", "They are one customer, and a job merges the two."
     NOT_SAME = "NOT_SAME", "They are two customers. The hub never asks about the two again."
 
 
@@ -54,7 +54,7 @@ class MatchCandidate(
     sortable=("updated_at",),
     unique=(unique("customer_id", "other_id", among=WITHIN_CUSTOMER),),
     checks={
-        "other_id_is_another": "customer_id < other_id",
+        "other_id_is_another": "customer_id <> other_id",
         "reasons_are_a_list": "jsonb_typeof(reasons) = 'array'",
         "later_has_a_time": "(status = 'LATER') = (reminds_at is not null)",
     },

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from hub.model import Column, DescribedEnum, Entity, Json, PersonalData, field, index, key_owned, resolver, to_one
+from hub.model import MOVE, Column, DescribedEnum, Entity, Json, PersonalData, field, index, key_owned, resolver, to_one
 from hub.schema.customers.customers import Customer
 
 
@@ -62,6 +62,7 @@ class WebhookDelivery(
     writable_by=("unit",),
     operations=(),
     order="-created_at",
+    merge=MOVE,
     indexes=(index("webhook_id", where="status = 'DEAD'", name="dead"),),
 ):
     """One change that is sent for a webhook. Its id is the `webhook-id`: the same for every attempt and replay."""

@@ -3,7 +3,19 @@
 from datetime import datetime
 from decimal import Decimal
 
-from hub.model import Column, DescribedEnum, Entity, PersonalData, any_of, field, index, resolver, subject, to_one
+from hub.model import (
+    Column,
+    DescribedEnum,
+    Entity,
+    PersonalData,
+    any_of,
+    field,
+    index,
+    resolver,
+    subject,
+    to_one,
+    unite,
+)
 from hub.model.clock_expressions import spent_by_clock
 from hub.schema.work.calendars import Calendar
 from hub.schema.work.sla_policies import SlaPolicy
@@ -25,6 +37,17 @@ class Clock(
     owned_by=subject,
     operations=(),
     order="-started_at",
+    # Of two promises of one name about the two customers, the survivor's counts.
+    merge=unite(
+        "name",
+        about_customer=True,
+        where="t.stopped_at is null",
+        stopped_at="{now}",
+        status="'VOID'",
+        running_since="null",
+        due_at="null",
+        next_at="null",
+    ),
     checks={
         "goal_is_positive": "goal_seconds > 0",
         "spent_is_not_negative": "spent >= 0",

@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 from hub.model import (
     GLOBAL,
+    MOVE,
     Column,
     DescribedEnum,
     Entity,
@@ -80,6 +81,7 @@ class Disclosure(
     order="-declared_at",
     sortable=("updated_at",),
     subject_of=("Clock", "Notification"),
+    merge=MOVE,
     checks={
         "persons_are_counted": "persons > 0",
         "value_is_not_negative": "value >= 0",

@@ -2,7 +2,19 @@
 
 from datetime import datetime
 
-from hub.model import GLOBAL, Column, DescribedEnum, Entity, PersonalData, any_of, field, subject, unique, validators
+from hub.model import (
+    GLOBAL,
+    MOVE,
+    Column,
+    DescribedEnum,
+    Entity,
+    PersonalData,
+    any_of,
+    field,
+    subject,
+    unique,
+    validators,
+)
 
 
 class MilestoneState(DescribedEnum):
@@ -19,6 +31,7 @@ class Milestone(
     operations=(),
     order="position",
     sortable=("created_at",),
+    merge=MOVE,
     unique=(unique("row_id", "code", among=GLOBAL),),
 ):
     """A step of something that is under way, as its customer sees it."""

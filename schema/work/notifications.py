@@ -4,6 +4,7 @@ from datetime import datetime
 
 from hub.model import (
     GLOBAL,
+    MOVE,
     Column,
     DescribedEnum,
     Entity,
@@ -40,6 +41,7 @@ class Notification(
     operations=(),
     order="-notified_at",
     writable_by=("unit",),
+    merge=MOVE,
     unique=(unique("clock_id", "level", "staff_id", among=GLOBAL),),
     checks={
         "level_has_a_clock": "level is null or clock_id is not null",

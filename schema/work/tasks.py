@@ -4,6 +4,7 @@ from datetime import datetime
 
 from hub.model import (
     GLOBAL,
+    MOVE,
     ClockRule,
     Column,
     DescribedEnum,
@@ -66,6 +67,7 @@ class Task(
     subject_of=("Clock", "Notification"),
     clocks=(ClockRule("HANDLING", runs=("OPEN",), stops=("DONE",), voids=("DROPPED",)),),
     order="-created_at",
+    merge=MOVE,
     unique=(unique("clock_id", "due_at", among=GLOBAL),),
     checks={"minutes_is_a_duration": "minutes between 0 and 100000"},
     indexes=(

@@ -10,6 +10,7 @@ from hub.model import (
     PersonalData,
     any_of,
     field,
+    moved_with,
     subject,
     to_one,
     validators,
@@ -33,6 +34,8 @@ class Verification(
     order="-claimed_at",
     sortable=("updated_at",),
     subject_of=("Clock", "Notification"),
+    # What was claimed of the merged customer is no claim about the survivor's values.
+    merge=moved_with(status="case when t.row_id = {merged} and t.status = 'PENDING' then 'STALE' else t.status end"),
     checks={
         "verified_at_stands_beside_the_person": "(verified_at is null) = (verified_by_id is null)",
         "status_has_a_person": "(status in ('CONFIRMED', 'REFUTED')) = (verified_by_id is not null)",

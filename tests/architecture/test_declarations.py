@@ -32,6 +32,7 @@ from hub.model import (
     resolver,
     to_one,
     unit_owned,
+    unite,
 )
 from hub.model.declarations import InvalidDeclaration
 from hub.model.declare import declare
@@ -59,6 +60,7 @@ def _hive() -> type[Any]:
     class Hive(
         Entity,
         prefix="hiv",
+        merge=unite("number", number="t.number || ' ' || left(t.id::text, 8)"),
         owned_by=customer_owned("The beekeeper.", inverse=("hives", "The beekeeper's hives.")),
         order="number",
         exactly_one=("unit", "keeper"),

@@ -28,6 +28,7 @@ FOUNDATION = (
     "hub.viewer",
     "hub.client_limits",
     "hub.observability",
+    "hub.log_output",
     "hub.text_case",
     "hub.runtime_login",
 )
@@ -53,13 +54,25 @@ TOP = (
 )
 ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
-        TOP, (*TOP, "hub.web", "hub.jobs", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres", "hub.runtime_login")
+        TOP,
+        (
+            *TOP,
+            "hub.web",
+            "hub.jobs",
+            "hub.projections",
+            *PUBLISHING,
+            *DECLARED,
+            "hub.demo",
+            "hub.postgres",
+            "hub.runtime_login",
+        ),
     ),
     "hub.web": (*PUBLISHING, *DECLARED),
     "hub.webhooks": ("hub.subscriptions", "hub.changefeed", *DECLARED),
     "hub.subscriptions": ("hub.changefeed", *DECLARED),
     "hub.changefeed": DECLARED,
     "hub.jobs": ("hub.changefeed", *DECLARED),
+    "hub.projections": ("hub.changefeed", *DECLARED),
     "hub.graph": ("hub.schema", "hub.domain", "hub.engine", "hub.model"),
     "hub.domain": ("hub.schema", "hub.model", "hub.db", *FOUNDATION),
     "hub.schema": ("hub.model",),
@@ -75,7 +88,8 @@ ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     "hub.rights": ("hub.client_limits",),
     "hub.client_limits": (),
     "hub.text_case": (),
-    "hub.observability": (),
+    "hub.observability": ("hub.log_output",),
+    "hub.log_output": (),
     "hub.time_source": (),
     "hub.runtime_login": (),
     "hub.errors": (),
@@ -99,6 +113,7 @@ CONTEXTS = (
     "work",
     "jobs",
     "exchange",
+    "identity",
 )
 # All of the model that a declaration knows: no rule and no writer.
 VOCABULARY = (

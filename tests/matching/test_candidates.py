@@ -7,14 +7,17 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from change_workload import wait_until
 from conftest import CreateDatabase, create_api_key
-from matching_hub import MatchingHub, open_matching_hub
+from matching_hub import CANDIDATES, MatchingHub, open_matching_hub
 
 from hub.viewer import Role
 
 UPDATE = "mutation ($input: CustomerUpdateInput!) { customerUpdate(input: $input) { customer { id } } }"
 DECIDE = """mutation ($input: MatchCandidateDecideInput!) { matchCandidateDecide(input: $input) {
-    matchCandidate { status version remindsAt decidedAt decidedBy { id } } } }"""
+    matchCandidate { status version remindsAt decidedAt decidedBy { id } } customer { id name } merge { id status } job { id }
+} }"""
+UNDO = "mutation ($id: ID!) { mergeUndo(input: {id: $id}) { customer { id } } }"
 ADVANCE = "mutation ($to: DateTime!) { testClockAdvance(input: {to: $to}) { fired } }"
 ERASE = "mutation ($id: ID!) { customerErase(input: {id: $id}) { entries } }"
 HISTORY = "query ($id: ID!) { matchCandidate(id: $id) { history(first: 9) { nodes { operation changedFields } } } }"
@@ -35,7 +38,7 @@ async def pair(hub: MatchingHub, name: str, **fields: Any) -> tuple[str, str]:
 
 async def decide(hub: MatchingHub, candidate: Any, decision: str, **fields: Any) -> Any:
     data = await hub.client.query(DECIDE, {"input": {"id": candidate["id"], "decision": decision, **fields}})
-    return data["matchCandidateDecide"]["matchCandidate"]
+    return data["matchCandidateDecide"]
 
 
 async def test_two_records_of_one_person_are_a_candidate_whose_weights_add_up(hub: MatchingHub) -> None:
@@ -104,10 +107,26 @@ async def test_a_candidate_follows_the_two_customers(hub: MatchingHub) -> None:
     assert await hub.candidates(first) == []
 
 
+async def test_the_feed_keeps_candidates_current(hub: MatchingHub) -> None:
+    first, second = await pair(hub, "Winterhalder")
+
+    async def stored() -> list[Any]:
+        filter_ = {"customer": {"id": {"in": [first, second]}}}
+        nodes: list[Any] = (await hub.client.query(CANDIDATES, {"filter": filter_}))["matchCandidates"]["nodes"]
+        return nodes
+
+    async def is_gone() -> bool:
+        return not await stored()
+
+    await wait_until(stored)
+    await hub.client.query(UPDATE, {"input": {"id": second, "bornOn": "2001-01-30"}})
+    await wait_until(is_gone)
+
+
 async def test_not_same_never_comes_back(hub: MatchingHub) -> None:
     first, second = await pair(hub, "Habermas")
     (candidate,) = await hub.candidates(first)
-    decided = await decide(hub, candidate, "NOT_SAME")
+    decided = (await decide(hub, candidate, "NOT_SAME"))["matchCandidate"]
     assert decided["status"] == "NOT_SAME"
     assert decided["decidedAt"] is not None
     for name in ("Eve Other", "Haba Habermas"):
@@ -119,12 +138,27 @@ async def test_not_same_never_comes_back(hub: MatchingHub) -> None:
 async def test_later_comes_back_at_its_time(hub: MatchingHub) -> None:
     first, _ = await pair(hub, "Immendorf")
     (candidate,) = await hub.candidates(first)
-    decided = await decide(hub, candidate, "LATER", remindsAt="2026-03-01T08:00:00Z")
+    decision = await decide(hub, candidate, "LATER", remindsAt="2026-03-01T08:00:00Z")
+    decided = decision["matchCandidate"]
     assert (decided["status"], decided["remindsAt"]) == ("LATER", "2026-03-01T08:00:00+00:00")
     assert [c["status"] for c in await hub.candidates(first)] == ["LATER"]
     await hub.client.query(ADVANCE, {"to": "2026-03-01T08:00:00Z"})
     (reopened,) = await hub.candidates(first)
     assert (reopened["status"], reopened["remindsAt"]) == ("OPEN", None)
+
+
+async def test_same_merges_the_two_and_the_merge_can_be_undone(hub: MatchingHub) -> None:
+    first, second = await pair(hub, "Quandt")
+    (candidate,) = await hub.candidates(first)
+    decided = await decide(hub, candidate, "SAME", survivorId=second)
+    assert (decided["matchCandidate"], decided["job"]) == (None, None)
+    assert decided["customer"]["id"] == second
+    assert decided["merge"]["status"] == "DONE"
+    assert await hub.candidates(second) == []
+    undone = await hub.client.query(UNDO, {"id": decided["merge"]["id"]})
+    assert undone["mergeUndo"]["customer"]["id"] == first
+    (again,) = await hub.candidates(first)
+    assert again["status"] in ("OPEN", "SAME")
 
 
 async def test_a_decision_names_what_is_wrong(hub: MatchingHub) -> None:
@@ -137,6 +171,8 @@ async def test_a_decision_names_what_is_wrong(hub: MatchingHub) -> None:
         )
         return error["code"], error.get("argument")
 
+    assert await fault(survivorId=await hub.create("Nobody")) == ("VALUE_INVALID", "input.survivorId")
+    assert await fault(decision="NOT_SAME", survivorId=first) == ("VALUE_INVALID", "input.survivorId")
     assert await fault(remindsAt="2030-01-01T00:00:00Z") == ("VALUE_INVALID", "input.remindsAt")
     assert await fault(decision="LATER", remindsAt="2020-01-01T00:00:00Z") == ("VALUE_INVALID", "input.remindsAt")
     assert await fault(id="mtc_019f0000000070008000000000000000") == ("NOT_FOUND", "input.id")

@@ -2,17 +2,19 @@
 
 A key that runs trusted documents alone is refused any other; every key may send a trusted document by its id."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from hub.db.pool import Connection
+from hub.db.pool import Connection, Pool
 from hub.db.sql_text import to_sql
-from hub.domain.access.manifests import Manifest
+from hub.domain.access.manifests import Manifest, read_manifest
 from hub.errors import BadInput, Forbidden, NotFound
 from hub.model.columns import metadata, timestamp
-from hub.viewer import Viewer
+from hub.viewer import ADMIN, Viewer
 
 MAX_STORED = 50_000  # documents of all manifests, which every process holds in memory
 MAX_STORED_CHARACTERS = 64 * 1024 * 1024
@@ -165,3 +167,15 @@ async def remove(tx: Connection, viewer: Viewer, name: str) -> RemovedManifest:
     if not ids:
         raise NotFound(f"name: no manifest has the name {name!r}; `hub documents list` shows them.", argument="name")
     return RemovedManifest(len(ids), await tx.fetchval(_COUNT_EXISTING, ids))
+
+
+async def load_manifests(pool: Pool, paths: Sequence[Path], documents: TrustedDocuments) -> None:
+    """Loads manifests, each under its file's name, and then all stored documents.
+
+    Raises BadInput for a file that is no manifest: the hub does not start without documents that its clients need."""
+    for path in paths:
+        manifest = read_manifest(path)
+        async with pool.transaction() as tx:
+            await load(tx, ADMIN, path.name, manifest, datetime.now(UTC))
+    async with pool.connection() as connection:
+        await documents.refresh(connection)

@@ -15,8 +15,19 @@ from hub.domain.matching.customer_records import read_records
 from hub.domain.matching.model_store import current_scorer
 from hub.domain.matching.records import MatchRecord
 from hub.domain.matching.scoring import MATCH, MatchScore
+from hub.model.projections import ChangedRow, projection
+from hub.schema.customers.addresses import Address
+from hub.schema.customers.contacts import Contact, ContactPoint
+from hub.schema.customers.customers import Customer, Identifier
 
 REBUILD_BATCH = 1_000  # customers whose keys and candidates one transaction derives
+
+# Updates of other columns concern nobody.
+COMPARED_COLUMNS = (
+    *("name", "kind", "born_on", "country"),
+    *("customer_id", "contact_id", "value", "normalized"),
+    *("street", "city", "postal_code"),
+)
 
 UuidPair = tuple[UUID, UUID]
 
@@ -67,6 +78,29 @@ class _StoredCandidate:
     is_decided: bool
 
 
+async def rebuild(tx: Connection, after: UUID | None) -> UUID | None:
+    """Derives keys and candidates of the next customers behind `after`; returns the last of them, None at the end."""
+    customers = [row["id"] for row in await tx.fetch(_NEXT, after, REBUILD_BATCH)]
+    await refresh_customers(tx, customers)
+    return customers[-1] if len(customers) == REBUILD_BATCH else None
+
+
+@projection(
+    "match_candidates",
+    Customer,
+    Identifier,
+    Contact,
+    ContactPoint,
+    Address,
+    rebuild=rebuild,
+    columns=COMPARED_COLUMNS,
+)
+async def follow_changes(tx: Connection, changes: Sequence[ChangedRow]) -> None:
+    """Compares anew the customers whom the changes concern."""
+    keys = {key for change in changes for key in (change.customer_id, change.former_customer_id)}
+    await refresh_customers(tx, {key for key in keys if key is not None})
+
+
 async def refresh_customers(tx: Connection, customers: Collection[UUID]) -> None:
     """Brings the keys and the candidates of customers up to date; those who are gone have none any more."""
     records = await read_records(tx, sorted(customers))
@@ -80,13 +114,6 @@ async def refresh_customers(tx: Connection, customers: Collection[UUID]) -> None
         records = {**await read_records(tx, sorted(others)), **records}
     scores = await _scores(tx, records, pairs)
     await _save_candidates(tx, keys.keys(), scores)
-
-
-async def rebuild(tx: Connection, after: UUID | None) -> UUID | None:
-    """Derives keys and candidates of the next customers behind `after`; returns the last of them, None at the end."""
-    customers = [row["id"] for row in await tx.fetch(_NEXT, after, REBUILD_BATCH)]
-    await refresh_customers(tx, customers)
-    return customers[-1] if len(customers) == REBUILD_BATCH else None
 
 
 async def _save_keys(tx: Connection, keys: Mapping[UUID, Collection[int]]) -> None:
@@ -108,7 +135,7 @@ async def _pairs(tx: Connection, keys: Mapping[UUID, Collection[int]]) -> set[Uu
         members = sorted(row["members"])
         for customer in members:
             if customer in keys:
-                pairs.update((min(customer, other), max(customer, other)) for other in members if other != customer)
+                pairs.update(_ordered(customer, other) for other in members if other != customer)
     return pairs
 
 
@@ -144,11 +171,16 @@ async def _save_candidates(tx: Connection, customers: Collection[UUID], scores: 
 
 async def _stored_candidates(tx: Connection, customers: Collection[UUID]) -> dict[UuidPair, _StoredCandidate]:
     return {
-        (row["customer_id"], row["other_id"]): _StoredCandidate(
+        _ordered(row["customer_id"], row["other_id"]): _StoredCandidate(
             row["id"], row["score"], row["reasons"], row["status"] in ("SAME", "NOT_SAME")
         )
         for row in await tx.fetch(_CANDIDATES, list(customers))
     }
+
+
+def _ordered(first: UUID, second: UUID) -> UuidPair:
+    """A pair in the order of the ids, which is that of creation for all but imported ones."""
+    return (first, second) if first < second else (second, first)
 
 
 def reasons_json(score: MatchScore) -> str:

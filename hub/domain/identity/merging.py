@@ -1,0 +1,124 @@
+"""Merges two locked customers: moves the rows, fills in the survivor, deletes the merged one, and leads its id to the survivor.
+
+All of it happens in one transaction, however many rows there are: a merge is done or leaves nothing."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from hub.db.pool import Connection
+from hub.domain.identity import redirects
+from hub.domain.identity.merge_plan import MergePair, resolved_values, tables_in_order
+from hub.model import rows
+from hub.model.mover import SEARCH_TEXT, merge_steps
+from hub.schema.customers.customers import Customer
+from hub.schema.identity.merges import Merge, MergeStatus
+from hub.text_case import camel_case
+from hub.viewer import Viewer
+
+CHUNK = 5_000  # rows that one statement moves, so that each stays within its timeout
+Progress = Callable[[int], Awaitable[None]]  # awaited with the number of rows touched since it was awaited last
+
+# Rows that follow a subject are moved by statements of their own, not one by one by its trigger.
+_PREPARE = "select set_config('hub.follow', 'off', true)"
+_DEFER = "set constraints all deferred"
+_CHECK = "set constraints all immediate"
+_IMAGE = f"""
+insert into merge_rows (merge_id, table_name, row_id, action, row_version, before)
+select $2, 'customers', c.id, 'DROPPED', c.version, to_jsonb(c) - '{SEARCH_TEXT}' from customers as c where c.id = $1
+"""
+_DELETE = "delete from customers where id = $1"
+_VALUES = "select to_jsonb(c) from customers as c where c.id = $1"
+_CHANGED = """
+insert into merge_rows (merge_id, table_name, row_id, action, row_version, before, after)
+select $2, 'customers', c.id, 'CHANGED', c.version,
+    (select jsonb_object_agg(name, $3::jsonb -> name) from unnest($4::text[]) as name),
+    (select jsonb_object_agg(name, to_jsonb(c) -> name) from unnest($4::text[]) as name)
+from customers as c where c.id = $1
+"""
+_COUNTS = """
+select table_name, count(distinct row_id) filter (where action = 'MOVED') as moved,
+    count(*) filter (where action = 'CHANGED') as changed, count(*) filter (where action = 'DROPPED') as dropped
+from merge_rows where merge_id = $1 and table_name not in ('customers', 'customer_redirects')
+group by table_name order by table_name
+"""
+
+
+async def no_progress(_: int) -> None:
+    """Nothing: for merges that are done at once."""
+
+
+async def merge_customers(
+    tx: Connection,
+    viewer: Viewer,
+    pair: MergePair,
+    row_count: int,
+    undo_period: timedelta,
+    now: datetime,
+    progress: Progress = no_progress,
+) -> UUID:
+    """Merges two locked customers, of whom the merged one has `row_count` rows; returns the key of the merge."""
+    survivor, merged = pair.keys
+    choices = {camel_case(name): side.value for name, side in pair.choices.items()}
+    # The first change of the transaction: whoever follows the feed learns of the merge before its rows.
+    merge = await _insert_merge(tx, viewer, pair, choices, row_count, now, now + undo_period)
+    await tx.execute(_PREPARE)
+    await tx.execute(_DEFER)
+    await tx.execute(_IMAGE, merged, merge)
+    await _fill_survivor(tx, viewer, pair, merge, now)  # first: rows take the survivor's owner when they move
+    for customer_table in tables_in_order():
+        for step in merge_steps(customer_table):
+            arguments = (survivor, merged, now, merge)
+            while True:
+                tag = await tx.execute(step.sql, *arguments, *([CHUNK] if step.chunked else []))
+                count = int(tag.rpartition(" ")[2])
+                await progress(count)
+                if not step.chunked or count < CHUNK:
+                    break
+    await redirects.add(tx, survivor, merged, merge, now)
+    await tx.execute(_CHECK)
+    await tx.execute(_DELETE, merged)
+    return merge
+
+
+async def _insert_merge(
+    tx: Connection,
+    viewer: Viewer,
+    pair: MergePair,
+    choices: Mapping[str, str],
+    row_count: int,
+    now: datetime,
+    undo_until: datetime,
+) -> UUID:
+    survivor, merged = pair.keys
+    values: dict[str, Any] = {
+        "customer_id": survivor,
+        "survivor_key": survivor,
+        "merged_key": merged,
+        "status": MergeStatus.DONE,
+        "merged_at": now,
+        "undo_until": undo_until,
+        "choices": dict(choices),
+        "rows": row_count,
+        "merged_by_id": viewer.staff_id,
+    }
+    return await rows.insert_row(tx, viewer, Merge, values, now)
+
+
+async def _fill_survivor(tx: Connection, viewer: Viewer, pair: MergePair, merge: UUID, now: datetime) -> None:
+    """Gives the survivor the values that were chosen or that it lacks, under the rules of any update."""
+    values = resolved_values(pair)
+    if not values:
+        return
+    key = pair.survivor["id"]
+    before = await tx.fetchval(_VALUES, key)
+    await rows.update_row(tx, viewer, Customer, key, values, now, fields=tuple(pair.choices))
+    names = [*values, *(["unverified"] if any(name in Customer.definition.verified_columns for name in values) else [])]
+    await tx.execute(_CHANGED, key, merge, before, names)
+
+
+async def counts(tx: Connection, merge: UUID) -> dict[str, dict[str, int]]:
+    """Rows that a merge moved, changed and dropped, by table."""
+    counted = await tx.fetch(_COUNTS, merge)
+    return {row["table_name"]: {name: row[name] for name in ("moved", "changed", "dropped")} for row in counted}

@@ -1,0 +1,1 @@
+"""Identity: merges of customers, their undo, and the redirects of merged ids."""
