@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from change_workload import wait_until
 from conftest import CreateDatabase, create_api_key
-from matching_hub import CANDIDATES, MatchingHub, open_matching_hub
+from matching_hub import ANY_CANDIDATE, CANDIDATES, CREATE, MatchingHub, open_matching_hub
 
 from hub.viewer import Role
 
@@ -18,6 +18,10 @@ DECIDE = """mutation ($input: MatchCandidateDecideInput!) { matchCandidateDecide
     matchCandidate { status version remindsAt decidedAt decidedBy { id } } customer { id name } merge { id status } job { id }
 } }"""
 UNDO = "mutation ($id: ID!) { mergeUndo(input: {id: $id}) { customer { id } } }"
+ONE_CANDIDATE = "query ($id: ID!) { matchCandidate(id: $id) { id } }"
+ROLE = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
+IDENTIFY = """mutation ($input: IdentifyInput!) { identify(input: $input) {
+    outcome reasons customer { id name bornOn } } }"""
 ADVANCE = "mutation ($to: DateTime!) { testClockAdvance(input: {to: $to}) { fired } }"
 ERASE = "mutation ($id: ID!) { customerErase(input: {id: $id}) { entries } }"
 HISTORY = "query ($id: ID!) { matchCandidate(id: $id) { history(first: 9) { nodes { operation changedFields } } } }"
@@ -211,3 +215,76 @@ async def test_an_erased_customer_leaves_neither_keys_nor_candidates(hub: Matchi
         assert {"reasons", "score"}.isdisjoint(str(await connection.fetch(images, row_id)).split('"'))
     finally:
         await connection.close()
+
+
+async def key_of_role(
+    hub: MatchingHub, name: str, customers: dict[str, Any], pairs: dict[str, Any] | None = None
+) -> str:
+    """A key of a role that reads everything that is compared, but for what the rules of customers and candidates say."""
+    special = {"Customer": customers, "MatchCandidate": pairs or {}}
+    entities = (*special, "Identifier", "Contact", "ContactPoint", "Address")
+    rules = [{"entity": entity, "verbs": ["READ"], **special.get(entity, {})} for entity in entities]
+    await hub.client.query(ROLE, {"input": {"name": name, "rules": rules}})
+    return await create_api_key(hub.client.dsn, name)
+
+
+async def test_a_role_that_does_not_read_what_is_compared_reads_no_weights(hub: MatchingHub) -> None:
+    first, _ = await pair(hub, "Quedlinburg")
+    (candidate,) = await hub.candidates(first)
+    reader = await key_of_role(hub, "reader_of_all", {})
+    assert [c["score"] for c in await hub.candidates(first, key=reader)] == [candidate["score"]]
+    masked = await key_of_role(hub, "without_birth_year", {"masks": [{"field": "bornOn", "mask": "YEAR"}]})
+    hidden = await key_of_role(hub, "without_birth", {"fields": ["id", "name"]})
+    for key in (masked, hidden):
+        for field in ("score", "reasons"):
+            error = await hub.client.error(f"{{ matchCandidates(first: 1) {{ nodes {{ {field} }} }} }}", key=key)
+            assert field in error["message"]
+        sorted_by_score = "{ matchCandidates(first: 1, orderBy: [{score: DESC}]) { nodes { id } } }"
+        assert (await hub.client.error(sorted_by_score, key=key))["code"] == "ARGUMENT_UNKNOWN"
+        nodes = (await hub.client.query(ANY_CANDIDATE, key=key))["matchCandidates"]["nodes"]
+        assert candidate["id"] in [node["id"] for node in nodes]
+
+
+async def test_a_role_that_hides_one_of_the_two_hides_the_candidate(hub: MatchingHub) -> None:
+    first, second = await pair(hub, "Rosenheimer")
+    (candidate,) = await hub.candidates(first)
+    await hub.client.query(UPDATE, {"input": {"id": second, "country": "AT"}})
+    abroad = {"country": {"eq": "AT"}}
+    pairs = {"rowFilter": {"customer": abroad, "other": abroad}}
+    key = await key_of_role(hub, "abroad", {"rowFilter": abroad}, pairs)
+    assert await hub.candidates(first, second, key=key) == []
+    assert (await hub.client.query(ONE_CANDIDATE, {"id": candidate["id"]}, key=key))["matchCandidate"] is None
+
+
+async def identified(hub: MatchingHub, source: str, identifier: dict[str, Any], **traits: Any) -> Any:
+    traits = {"unitId": hub.units["east"], **traits}
+    values = {"identifiers": [identifier], "source": source, "traits": traits}
+    return (await hub.client.query(IDENTIFY, {"input": values}))["identify"]
+
+
+async def test_identify_stores_a_day_of_birth_and_leaves_out_one_that_is_to_come(hub: MatchingHub) -> None:
+    address = {"kind": "EMAIL", "value": "sara@sara-online.net"}
+    first = await identified(hub, "shop", address, name="Sara", bornOn="2999-01-01")
+    assert first["customer"]["bornOn"] is None
+    assert first["reasons"] == ["traits.bornOn was not taken: the day is yet to come; give a past one"]
+    again = await identified(hub, "shop", address, bornOn="1990-05-17")
+    assert again["customer"] == {"id": first["customer"]["id"], "name": "Sara", "bornOn": "1990-05-17"}
+    other = await identified(hub, "shop", address, bornOn="1991-05-17")
+    assert other["customer"]["bornOn"] == "1990-05-17"
+
+
+async def test_identify_keeps_father_and_son_of_one_address_apart(hub: MatchingHub) -> None:
+    address = {"kind": "EMAIL", "value": "thomas@tiefenbach-online.net", "verified": True}
+    father = await identified(hub, "shop", address, name="Thomas Tiefenbach", bornOn="1950-01-30")
+    son = await identified(hub, "app", address, name="Thomas Tiefenbach", bornOn="1984-06-02")
+    assert (son["outcome"], son["customer"]["bornOn"]) == ("QUEUED_FOR_REVIEW", "1984-06-02")
+    assert son["customer"]["id"] != father["customer"]["id"]
+    misspelt = await identified(hub, "till", address, bornOn="1950-01-31")
+    assert misspelt["customer"]["id"] == father["customer"]["id"]
+
+
+@pytest.mark.parametrize("day", ["2999-12-31", "1879-12-31"])
+async def test_a_customer_is_born_in_living_memory(hub: MatchingHub, day: str) -> None:
+    values = {"name": "Uwe", "unitId": hub.units["east"], "bornOn": day}
+    error = await hub.client.error(CREATE, {"input": values})
+    assert (error["code"], error["argument"]) == ("VALUE_INVALID", "input.bornOn")

@@ -36,6 +36,7 @@ from hub.model.writer import writer_of
 from hub.rights import Rights, Verb
 from hub.schema.customers.customers import Customer, CustomerKind, Identifier, IdentifierKind
 from hub.schema.customers.identity_reviews import IdentityReview, ReviewStatus
+from hub.text_case import camel_case
 from hub.viewer import Viewer
 
 SHARED_IN_FAMILIES = (IdentifierKind.EMAIL, IdentifierKind.PHONE, IdentifierKind.FAX, IdentifierKind.DEVICE_ID)
@@ -197,7 +198,7 @@ async def identify(
 def _writable_traits(viewer: Viewer, traits: Mapping[str, Any], refusals: list[str]) -> Mapping[str, Any]:
     """The traits that the viewer's roles let it write."""
     refused = [name for name in traits if not viewer.may_write(Customer.__name__, Verb.UPDATE, name)]
-    refusals += [f"{name} was not taken: this key may not write it" for name in refused]
+    refusals += [f"{camel_case(name)} was not taken: this key may not write it" for name in refused]
     return {name: value for name, value in traits.items() if name not in refused}
 
 

@@ -13,6 +13,7 @@ from hub.model.rows import prefix_error
 from hub.model.writer import writer_of
 from hub.schema.customers.customers import Customer, CustomerKind, IdentifierKind
 from hub.schema.organisation.units import OrgUnit
+from hub.text_case import camel_case
 
 MAX_IDENTIFIERS = 20
 MAX_SHOWN_CHARACTERS = 60  # of an invalid value, in a reason
@@ -64,7 +65,7 @@ def valid_traits(traits: Traits, reasons: list[str], now: datetime) -> dict[str,
             require_past_birth(checked.get("born_on"), now)
             valid |= checked
         except BadInput as error:
-            reasons.append(f"traits.{name} was not taken: {_fault(error)}")
+            reasons.append(f"traits.{camel_case(name)} was not taken: {_fault(error)}")
     if "attributes" in valid:
         valid["attributes"] = {key: fact for key, fact in valid["attributes"].items() if fact is not None}
     return valid
