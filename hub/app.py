@@ -31,6 +31,7 @@ from hub.domain.access.token_viewers import TokenSubject, find_viewers
 from hub.domain.access.trusted_documents import TrustedDocuments, load_manifests
 from hub.domain.exchange.uploads import Uploads
 from hub.domain.identity.merge_commands import MergeLimits
+from hub.domain.identity.redirects import CustomerRedirects
 from hub.domain.jobs.exports import exports_folder
 from hub.domain.work import calendars
 from hub.domain.work.codes import CodeBlocks
@@ -235,7 +236,10 @@ async def build_graphql_engine(
         }
 
     store, feed = idempotency.IdempotencyStore(), ChangeFeed(pool, cursors)
-    engine = Engine(schema, pool, settings, secret, store, feed, injected, accounts, audit, clock.time_source)
+    redirects = CustomerRedirects(pool)
+    engine = Engine(
+        schema, pool, settings, secret, store, feed, injected, accounts, audit, clock.time_source, redirects
+    )
     if clock.timers:
         clock.injected["report_runner"] = ReportRunner(engine, documents)
     return engine, cursors, encryptor

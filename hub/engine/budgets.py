@@ -11,8 +11,6 @@ from math import ceil, inf
 from time import monotonic
 from typing import Protocol
 
-import orjson
-
 from hub.client_limits import CostBudget
 from hub.db.fair_queue import Flow
 from hub.db.meter import WorkMeter
@@ -266,4 +264,4 @@ class OperationCharge:
         cost: dict[str, float] = {"requested": self.requested, "actual": self.meter.points}
         if self.account is not None:
             cost |= self.account.numbers(self.account.balance())
-        return response._replace(body=response.body[:-1] + b',"extensions":{"cost":' + orjson.dumps(cost) + b"}}")
+        return response.with_extension("cost", cost)

@@ -23,6 +23,7 @@ from hub.engine.execution.mutation_plans import MutationCompiler
 from hub.engine.execution.mutations import MutationExecutor
 from hub.engine.execution.queries import CompiledQuery, QueryExecutor, compile_query
 from hub.engine.execution.read_audit import ReadAudit, audit_conflicts, audit_read
+from hub.engine.execution.redirects import RedirectFollower, Redirects
 from hub.engine.execution.subscriptions import (
     ChangesReader,
     CompiledSubscription,
@@ -72,7 +73,9 @@ class Engine:
         accounts: CostAccounts | None = None,
         audit: AuditBuffer | None = None,
         time_source: TimeSource = REAL_TIME,
+        redirects: Redirects | None = None,
     ) -> None:
+        self.redirects = RedirectFollower(redirects)
         limits = document_limits(settings)
         self._schema = schema
         self._limits = limits
@@ -93,7 +96,7 @@ class Engine:
         self._mutation_compiler = MutationCompiler(
             schema,
             limits,
-            MutationExecutor(schema, pool, idempotency, limits.errors, injected(self)),
+            MutationExecutor(schema, pool, idempotency, limits.errors, injected(self), self.redirects),
             self._planning,
         )
 
@@ -196,6 +199,8 @@ class Engine:
             query = await self._queries.get_or_compile(
                 operation, variables, viewer.rights, self._compile_query, viewer.flow
             )
+            if query.filters_by_id:
+                context = await self.redirects.of_filters(query, context)
             arguments = query.statement.bind(context) if query.statement else []
             timer.finish_stage("plan")
         except InvalidDocument as invalid:
@@ -204,13 +209,18 @@ class Engine:
             return rejected_response([error.to_graphql()], operation, timer)
         try:
             body = await self._query_executor.execute(operation, query, arguments, context, timer)
+            if query.row_roots:
+                redirected = await self.redirects.of_roots(query, context, body)
+                if redirected is not None and query.statement is not None:
+                    context, arguments = redirected, query.statement.bind(redirected)
+                    body = await self._query_executor.execute(operation, query, arguments, context, timer)
         except HubError as error:
             return failed_response(error, operation, timer)
         if query.audit is not None and self._audit is not None:
             self._audit.add(
                 viewer, request.network, request.request_id, context.now, query.audit.read, query.audit.rows(arguments)
             )
-        return completed_response(body, operation, timer)
+        return self.redirects.described(completed_response(body, operation, timer), context.redirects)
 
     def explain(self, request: GraphQLRequest, viewer: Viewer) -> tuple[str, list[Any]]:
         """The statement of a query and its arguments; raises HubError or InvalidDocument."""
@@ -239,6 +249,7 @@ class Engine:
             assert statement is not None
             now = request.now or await self._time_source.read()
             context = ExecutionContext(variables, now, viewer, self._secret)
+            context = await self.redirects.of_statement(statement, context)
             audit = audit_read(operation, (export_plan.plan,), statement)
             return ExportSource(compiled, context, statement.bind(context), audit)
         except InvalidDocument as invalid:
@@ -275,6 +286,7 @@ class Engine:
         )
         now = request.now or await self._time_source.read()
         context = ExecutionContext(variables, now, viewer, self._secret)
+        context = await self.redirects.of_statement(compiled.statement, context)
         if charge is None:
             source = SubscriptionSource(compiled, context)
         else:
@@ -349,7 +361,7 @@ class Engine:
         timer.finish_stage("plan")
         fingerprint_parts = (request.query, request.operation_name, request.variables)
         try:
-            body = await self._mutation_compiler.execute(
+            body, redirects = await self._mutation_compiler.execute(
                 mutation, context, request.request_id, request.network, fingerprint_parts
             )
         except HubError as error:
@@ -357,7 +369,7 @@ class Engine:
             return failed_response(error, operation, timer)
         self._audit_mutation(mutation.audit, operation, context, request)
         timer.finish_stage("sql")
-        return completed_response(body, operation, timer)
+        return self.redirects.described(completed_response(body, operation, timer), redirects)
 
     def _audit_mutation(
         self,

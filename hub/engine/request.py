@@ -48,6 +48,13 @@ class GraphQLResponse(NamedTuple):
     code: str
     name: str
     retry_after: float = 0.0  # seconds; of a throttled operation
+    is_extended: bool = False  # whether the body ends with `extensions`
+
+    def with_extension(self, name: str, value: object) -> "GraphQLResponse":
+        """The response with one more member of `extensions`."""
+        member = orjson.dumps(name) + b":" + orjson.dumps(value)
+        body = self.body[:-2] + b"," if self.is_extended else self.body[:-1] + b',"extensions":{'
+        return self._replace(body=body + member + b"}}", is_extended=True)
 
 
 @dataclass(slots=True)

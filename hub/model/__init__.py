@@ -19,7 +19,7 @@ from hub.model.fields import (
 )
 from hub.model.lasting import never_two
 from hub.model.links import SELF, any_of, filtered, group, index, merged, resolver, to_one, union
-from hub.model.merge_rules import MOVE, REBUILT, moved_with, stays, unite
+from hub.model.merge_rules import MOVE, REBUILT, moved_with, pairs, stays, unite
 from hub.model.ownership import (
     administered,
     any_key,
@@ -89,6 +89,7 @@ __all__ = [
     "moved_with",
     "never_two",
     "normal_form",
+    "pairs",
     "person",
     "resolver",
     "role_itself",

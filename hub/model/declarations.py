@@ -86,8 +86,8 @@ class FieldResolver:
     """A field that Python resolves; with `returns`, it resolves keys of rows of that entity.
 
     Parameters named in `needs` are filled from the row's columns, those of `expressions` from SQL, `now` from the request's
-    time if `takes_now`, `viewer` from the request if `takes_viewer`, those of `conditions` from the database, but for
-    conditions that are None: these hold in every row. The others are the field's arguments."""
+    time if `takes_now`, `viewer` and `redirects` from the request if it takes them. Those of `conditions` come from the
+    database, but for conditions that are None: these hold in every row. The others are the field's arguments."""
 
     function: Callable[..., Any]
     needs: tuple[str, ...]
@@ -96,6 +96,7 @@ class FieldResolver:
     expressions: tuple[tuple[str, Callable[..., Any]], ...] = ()  # of the row and the time of the request
     takes_viewer: bool = False
     conditions: tuple[tuple[str, Callable[..., Any]], ...] = ()  # of the row and the viewer's rights
+    takes_redirects: bool = False
 
 
 def parameter_name(argument: str) -> str:

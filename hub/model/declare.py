@@ -165,7 +165,12 @@ def _python_fields(definition: EntityDefinition) -> dict[str, FieldResolver]:
     """The fields that Python resolves, by name."""
     return {
         name: FieldResolver(
-            f.function, tuple(column.name for column in f.needs), f.returns, f.takes_now, tuple(f.expressions.items())
+            f.function,
+            tuple(column.name for column in f.needs),
+            f.returns,
+            f.takes_now,
+            tuple(f.expressions.items()),
+            takes_redirects=f.takes_redirects,
         )
         for name, f in definition.python_fields.items()
     }

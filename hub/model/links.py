@@ -95,6 +95,10 @@ class PythonField:
     def takes_now(self) -> bool:
         return "now" in inspect.signature(self.function).parameters
 
+    @property
+    def takes_redirects(self) -> bool:
+        return "redirects" in inspect.signature(self.function).parameters
+
 
 def to_one(
     target: type[Any],
@@ -166,7 +170,8 @@ def resolver(
     """Declares a field that Python resolves from columns of its row; its docstring is the description.
 
     Parameters that bear the name of a column in `needs` receive it, those of `expressions` receive their number, which SQL
-    computes from the row and the time of the request. `now: datetime` receives that time; the others are arguments."""
+    computes from the row and the time of the request. `now: datetime` receives that time, `redirects` the former keys that
+    the operation names with those that they lead to; the others are arguments."""
 
     def declare(function: Callable[..., Any]) -> PythonField:
         return PythonField(function, needs, returns, expressions)

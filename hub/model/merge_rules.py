@@ -47,6 +47,12 @@ def unite(
     return MergeRule("unite", tuple(same), about_customer, where, tuple(either), tuple(values.items()))
 
 
+def pairs(decided: str) -> MergeRule:
+    """Rows are about two customers. Of two about the survivor and the same third one, the survivor's stays; unless only the
+    merged one's is `decided`, which is SQL over `t`."""
+    return MergeRule("move", where=decided)
+
+
 def stays(reason: str) -> MergeRule:
     """Rows do not move; `reason` says why."""
     return MergeRule("stay", reason=reason)

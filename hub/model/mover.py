@@ -63,6 +63,8 @@ def _steps(t: CustomerTable) -> Iterator[MergeStep]:
     if t.superseding is not None:
         yield MergeStep(t.name, "CHANGED", _supersede(t))
     if t.is_pair:
+        if t.rule.where:
+            yield MergeStep(t.name, "DROPPED", _drop(t, _undecided_twins(t), "true"))
         yield MergeStep(t.name, "DROPPED", _drop(t, _pair_twins(t)))
     for names, where in t.exclusions:
         yield MergeStep(t.name, "DROPPED", _drop(t, _overlaps(t, names, where)))
@@ -111,11 +113,11 @@ def count_rows(t: CustomerTable) -> str:
     return f"select count(*) from {quoted(t.name)} where {named}"
 
 
-def _drop(t: CustomerTable, where: str) -> str:
-    """Deletes rows `t`, with their images in the ledger."""
+def _drop(t: CustomerTable, where: str, whose: str | None = None) -> str:
+    """Deletes rows `t`, those of the merged customer unless `whose` says else, with their images in the ledger."""
     search_text = f" - '{SEARCH_TEXT}'" if SEARCH_TEXT in t.table.c else ""
     change = f"""changed as (
-        delete from {quoted(t.name)} as t where {_is_merged(t)} and {where}
+        delete from {quoted(t.name)} as t where {whose or _is_merged(t)} and {where}
         returning t.id, t.version, to_jsonb(t){search_text} as before, null::jsonb as after
     )"""
     return _logged(t.name, "DROPPED", change)
@@ -175,6 +177,17 @@ def _pair_twins(t: CustomerTable) -> str:
         select from {quoted(t.name)} as s
         where (s.{one} = $1 and s.{other} = {third}) or (s.{other} = $1 and s.{one} = {third})
     ))"""
+
+
+def _undecided_twins(t: CustomerTable) -> str:
+    """The survivor's rows that nobody decided, where the merged customer has a decided one about the same third customer."""
+    one, other = (quoted(column) for column in t.columns)
+    third = f"case when t.{one} = $1 then t.{other} else t.{one} end"
+    decided = t.rule.where.replace("t.", "m.")
+    return f"""$1 in (t.{one}, t.{other}) and {third} <> $2 and not ({t.rule.where}) and exists (
+        select from {quoted(t.name)} as m
+        where ((m.{one} = $2 and m.{other} = {third}) or (m.{other} = $2 and m.{one} = {third})) and {decided}
+    )"""
 
 
 def _overlaps(t: CustomerTable, names: tuple[str, ...], where: str | None) -> str:

@@ -287,6 +287,9 @@ class StreamGroup:
             self._task = None
             self.flush()
 
+    def on_redirect(self) -> None:
+        """Does nothing: the changes that come next are those of the other row."""
+
     def on_retention_gap(self) -> None:
         for subscriber in tuple(self.live_subscribers):
             self.live_subscribers.discard(subscriber)

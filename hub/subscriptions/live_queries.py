@@ -118,6 +118,9 @@ class LiveQueryGroup:
     def on_fork(self, last_valid_position: int) -> None:
         self._refresh()
 
+    def on_redirect(self) -> None:
+        self._refresh()
+
     def on_retention_gap(self) -> None:
         self._refresh()
 

@@ -4,14 +4,15 @@ Subscribers with the same document, variables and rights form a group, which run
 sends changes; live_queries.py sends query results."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
-from hub.changefeed.feed import SCAN_BATCH, ChangeFeed
+from hub.changefeed.feed import SCAN_BATCH, ChangeFeed, ChangeHeader
 from hub.db.change_positions import CursorExpired
 from hub.db.fair_queue import FairQueue, Flow
 from hub.engine.document.documents import InvalidDocument
+from hub.engine.execution.redirects import RedirectFollower
 from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.engine.request import GraphQLRequest, formatted_errors
 from hub.errors import HubError
@@ -30,6 +31,8 @@ KEEPALIVE_INTERVAL = 5.0
 
 class SubscriptionCompiler(Protocol):
     """The part of the engine that this package uses."""
+
+    redirects: RedirectFollower
 
     async def subscription_source(
         self, request: GraphQLRequest, viewer: Viewer, *, by_hub: bool = False, charged: bool = True
@@ -160,6 +163,7 @@ class SubscriptionRegistry:
         except CursorExpired:
             await self._on_retention_gap()
             return True
+        await self._follow_redirects(headers)
         if self.last_position != start_position:
             return True  # a fork has set the position back meanwhile
         notified: set[SubscriberGroup] = set()
@@ -172,6 +176,20 @@ class SubscriptionRegistry:
         for group in notified:
             group.flush()
         return len(headers) == SCAN_BATCH
+
+    async def _follow_redirects(self, headers: Sequence[ChangeHeader]) -> None:
+        """Groups whose document names a row that is redirected since, or not any more, follow it from these changes on."""
+        redirects = self._engine.redirects.redirects
+        if redirects is None or not any(header.table in redirects.tables for header in headers):
+            return
+        for group in tuple(self._groups.values()):
+            keys = group.source.named_keys()
+            own = await redirects.find(keys, group.source.viewer) if keys else {}
+            if group.source.group_key in self._groups and own != group.source.redirects:
+                self._index.remove(group)
+                group.source.redirect(own)
+                self._index.add(group)
+                group.on_redirect()
 
     def _on_fork(self, last_valid_position: int, first_available_position: int) -> None:
         """Handles a restored database: streams beyond the last valid position fail, the others continue."""

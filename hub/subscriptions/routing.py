@@ -22,6 +22,9 @@ class SubscriberGroup(Protocol):
     def on_fork(self, last_valid_position: int) -> None:
         """Handles a fork: the changes after this position are lost, and their positions will be assigned again."""
 
+    def on_redirect(self) -> None:
+        """Handles that the source names another row now, which has taken the place of a former one."""
+
     def on_retention_gap(self) -> None:
         """Handles the loss of the next changes: they are no longer stored."""
 

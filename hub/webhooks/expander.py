@@ -24,6 +24,7 @@ from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.errors import HubError, Unavailable
 from hub.model import exact_json
 from hub.observability import ChangesSequenced, Event, InternalFailure, RequestDone, add_handler, emit
+from hub.schema.identity.merges import Merge
 from hub.subscriptions.change_streams import RETRY_DELAY, response_payload
 from hub.viewer import Viewer
 from hub.webhooks.documents import WebhookDocuments, concerns_webhook
@@ -162,6 +163,8 @@ class WebhookExpander:
         headers: list[ChangeHeader] = []
         if last_position > self._scanned_to:
             headers = await self._feed.headers_after(self._scanned_to, CHANGES_PER_BATCH)
+        if any(header.table == Merge.table.name for header in headers):
+            self._sources.clear()  # documents that name a merged customer follow it from here on
         external = [header for header in headers if header.table not in WEBHOOK_TABLE_NAMES]
         if headers and not external:
             self._scanned_to = headers[-1].position

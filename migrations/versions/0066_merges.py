@@ -1,7 +1,7 @@
 """Merges of customers: the merges, their ledger, and the redirects of merged ids.
 
-Creates three tables. `jobs` is locked ACCESS EXCLUSIVE while its rows are checked; writes of customers and staff wait until the
-transaction ends."""
+Creates three tables, and an empty column of customers, which rewrites no row. `customers` and `jobs` are locked ACCESS EXCLUSIVE
+until the transaction ends; the rows of `jobs` are checked."""
 
 from collections.abc import Sequence
 
@@ -59,6 +59,17 @@ def _allow_job_types(*types: str) -> None:
 def upgrade() -> None:
     op.execute("set local lock_timeout = '5s'")
     op.execute(FOLLOW.format(unless=UNLESS))
+    op.add_column(
+        "customers",
+        sa.Column(
+            "former_ids",
+            postgresql.ARRAY(sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="Ids of customers who were merged into this one; each leads here.",
+        ),
+    )
+    op.execute("select hub_capture('customers')")
     _allow_job_types(*JOB_TYPES, "MERGE")
     op.create_table(
         "merges",
@@ -199,5 +210,7 @@ def downgrade() -> None:
     op.drop_index("ix_merges_customer_id_merged_at_id", table_name="merges")
     op.drop_table("merges")
     op.execute(FOLLOW.format(unless=""))
+    op.drop_column("customers", "former_ids")
+    op.execute("select hub_capture('customers')")
     op.execute("delete from jobs where type = 'MERGE'")
     _allow_job_types(*JOB_TYPES)

@@ -1,6 +1,8 @@
 """Customers and the identifiers that they are known by."""
 
+from collections.abc import Mapping
 from datetime import date
+from uuid import UUID
 
 from hub.model import (
     ANY,
@@ -20,6 +22,7 @@ from hub.model import (
     merged,
     move,
     normal_form,
+    resolver,
     state,
     to_one,
     unique,
@@ -166,6 +169,19 @@ class Customer(
         inside=True,
         personal=PersonalData.FREE_TEXT,
     )
+    former_ids: Column[list[str]] = field(
+        "Ids of customers who were merged into this one; each leads here.",
+        server_default={},
+        writable="command",
+        personal=PersonalData.IDENTIFIER,
+    )
+
+    @resolver(former_ids)
+    def redirected_from(self, former_ids: list[str], redirects: Mapping[UUID, UUID]) -> str | None:
+        """The former id by which the operation names the customer, if it does: clients should store `id` in its place."""
+        named = {f"{Customer.definition.options['prefix']}_{former.hex}" for former in redirects}
+        return next((former for former in former_ids if former in named), None)
+
     timeline = merged(TIMELINE, "Everything that happened, latest first.")
 
 

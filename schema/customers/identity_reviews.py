@@ -8,6 +8,7 @@ from hub.model import (
     PersonalData,
     field,
     inside,
+    pairs,
     resolver,
     to_one,
     unique,
@@ -17,13 +18,13 @@ from hub.schema.customers.customers import Customer
 
 class ReviewStatus(DescribedEnum):
     OPEN = "OPEN", "Nobody has decided yet."
-    SAME = "SAME", "They are one customer. The decision is stored; it does not merge them yet, so both customers stay."
+    SAME = "SAME", "They are one customer, and are merged."
     NOT_SAME = "NOT_SAME", "They are two customers."
 
 
 EFFECTS = {
     ReviewStatus.OPEN: "None: the two customers await a decision.",
-    ReviewStatus.SAME: "The decision is stored. The two customers are not merged: the hub cannot merge customers yet.",
+    ReviewStatus.SAME: "The two customers are merged by a job, or were decided to be one before customers could be merged.",
     ReviewStatus.NOT_SAME: "The decision is stored. The two customers stay two.",
 }
 
@@ -36,9 +37,10 @@ class IdentityReview(
         inverse=("reviews", "Possible duplicates awaiting review."),
     ),
     second_customer="other",
+    merge=pairs(decided="t.status = 'NOT_SAME'"),
     permission="customers",
     writable_by=("unit",),
-    operations=("update",),
+    operations=(),
     order="created_at",
     sortable=("updated_at",),
     unique=(unique("customer_id", "other_id", among=WITHIN_CUSTOMER),),
@@ -54,5 +56,5 @@ class IdentityReview(
 
     @resolver(status)
     def effect(self, status: str) -> str:
-        """Effect of the status on the two customers, as text: a decision is stored, and merges nothing yet."""
+        """Effect of the status on the two customers, as text."""
         return EFFECTS[ReviewStatus(status)]

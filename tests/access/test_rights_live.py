@@ -105,6 +105,9 @@ class HeldAnswer:
     def on_fork(self, last_valid_position: int) -> None:
         """Does nothing: positions stay."""
 
+    def on_redirect(self) -> None:
+        """Does nothing: no customer is merged."""
+
     def on_retention_gap(self) -> None:
         """Does nothing: all changes are stored."""
 

@@ -293,7 +293,8 @@ async def test_who_may_not_write_or_see_both_does_not_merge(
 ) -> None:
     unit = await connection.fetchval(
         "insert into org_units (code, name, kind, path, parent_id)"
-        " select $1::text, $1::text, 'BRANCH', path || $1::text::ltree, id from org_units where parent_id is null order by path limit 1"
+        " select $1::text, $1::text, 'BRANCH', path || $1::text::ltree, id from org_units"
+        " where parent_id is null order by path limit 1"
         " returning id",
         f"u{uuid4().hex[:8]}",
     )

@@ -155,19 +155,20 @@ async def _large(
     if dry_run:
         return _payload(viewer, pair, None, None, plan, fields, reasons)
     _require_equal(sent_fingerprint, _fingerprint(pair, plan))
+    job = await start_job(tx, viewer, pair, sum(count["moved"] for count in plan.values()), now)
+    return _payload(viewer, pair, None, job, plan, fields, reasons)
+
+
+async def start_job(tx: Connection, viewer: Viewer, pair: MergePair, total: int, now: datetime) -> UUID:
+    """Starts the job that merges two customers with many rows; returns its key."""
     survivor, merged = pair.keys
-    arguments = {
-        "survivor": str(survivor),
-        "merged": str(merged),
-        "choices": {name: side.value for name, side in pair.choices.items()},
-        "versions": [pair.survivor["version"], pair.merged["version"]],
-    }
-    total = sum(count["moved"] for count in plan.values())
-    name = f"{pair.merged['name']} → {pair.survivor['name']}"
-    job = await queue.enqueue(
+    choices = {name: side.value for name, side in pair.choices.items()}
+    arguments = {"survivor": str(survivor), "merged": str(merged), "choices": choices}
+    prefix = Customer.definition.options["prefix"]
+    name = f"{prefix}_{merged.hex} → {prefix}_{survivor.hex}"  # a name of a person would outlive its erasure
+    return await queue.enqueue(
         tx, viewer, JobType.MERGE, arguments, name=name, now=now, queued_at=real_time(), total=total
     )
-    return _payload(viewer, pair, None, job, plan, fields, reasons)
 
 
 async def _require_versions(tx: Connection, viewer: Viewer, pair: MergePair, versions: MergeVersions) -> None:

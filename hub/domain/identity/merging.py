@@ -108,14 +108,18 @@ async def _insert_merge(
 
 async def _fill_survivor(tx: Connection, viewer: Viewer, pair: MergePair, merge: UUID, now: datetime) -> None:
     """Gives the survivor the values that were chosen or that it lacks, under the rules of any update."""
-    values = resolved_values(pair)
-    if not values:
-        return
+    values = {**resolved_values(pair), "former_ids": _former_ids(pair)}
     key = pair.survivor["id"]
     before = await tx.fetchval(_VALUES, key)
     await rows.update_row(tx, viewer, Customer, key, values, now, fields=tuple(pair.choices))
     names = [*values, *(["unverified"] if any(name in Customer.definition.verified_columns for name in values) else [])]
     await tx.execute(_CHANGED, key, merge, before, names)
+
+
+def _former_ids(pair: MergePair) -> list[str]:
+    """The ids that lead to the survivor after the merge, in the order of the merges."""
+    merged_id = f"{Customer.definition.options['prefix']}_{pair.merged['id'].hex}"
+    return [*pair.survivor["former_ids"], *pair.merged["former_ids"], merged_id]
 
 
 async def counts(tx: Connection, merge: UUID) -> dict[str, dict[str, int]]:

@@ -2,14 +2,21 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
+from time import monotonic
+from types import MappingProxyType
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from hub.db.pool import Connection
+from hub.db.pool import Connection, Pool
+from hub.model import scopes, statements
 from hub.model.columns import metadata, timestamp
+from hub.rights import Rights
 from hub.schema.customers.customers import Customer
 from hub.schema.identity.merges import Merge
+from hub.viewer import Viewer
 
 CustomerRedirect = sa.Table(
     "customer_redirects",
@@ -35,7 +42,6 @@ CustomerRedirect = sa.Table(
 sa.Index("ix_customer_redirects_customer_id", CustomerRedirect.c.customer_id)
 sa.Index("ix_customer_redirects_merge_id", CustomerRedirect.c.merge_id)
 
-_RESOLVE = "select merged_id, customer_id from customer_redirects where merged_id = any($1)"
 _FORMER = "select merged_id from customer_redirects where customer_id = $1 order by merged_at, merged_id"
 _ADD = "insert into customer_redirects (merged_id, customer_id, merge_id, merged_at) values ($1, $2, $3, $4)"
 # Those that led to the merged customer lead to the survivor; the ledger knows them, so that an undo leads them back.
@@ -50,12 +56,12 @@ _LEAD_BACK = """
 update customer_redirects as r set customer_id = $2 from merge_rows as l
 where l.merge_id = $3 and l.table_name = 'customer_redirects' and l.row_id = r.merged_id and r.customer_id = $1
 """
+_EDITION = "select max(updated_at) from merges"
+_ALL = "select merged_id, customer_id from customer_redirects order by merged_at desc limit $1"
+MAX_AGE = 0.1  # seconds for which the redirects in memory count as current
+MAX_KNOWN = 100_000  # redirects in memory; with more, each is looked up
+NO_KEYS: Mapping[UUID, UUID] = MappingProxyType({})
 _REMOVE = "delete from customer_redirects where merged_id = $1"
-
-
-async def resolve(connection: Connection, keys: Collection[UUID]) -> Mapping[UUID, UUID]:
-    """The customers whom those of the keys lead to that are former ones."""
-    return {row["merged_id"]: row["customer_id"] for row in await connection.fetch(_RESOLVE, list(keys))}
 
 
 async def former_keys(connection: Connection, customer: UUID) -> list[UUID]:
@@ -73,3 +79,50 @@ async def remove(tx: Connection, survivor: UUID, merged: UUID, merge: UUID) -> N
     """Takes a redirect back, and leads those that led to the merged customer there again."""
     await tx.execute(_REMOVE, merged)
     await tx.execute(_LEAD_BACK, survivor, merged, merge)
+
+
+@lru_cache(maxsize=statements.STATEMENTS)
+def _resolve_statement(rights: Rights) -> statements.SqlStatement:
+    """Redirects of the keys to customers whom the viewer sees."""
+    redirect, customer = CustomerRedirect, Customer.table
+    visibility = scopes.shown(customer, customer, rights)
+    query = (
+        sa.select(redirect.c.merged_id, redirect.c.customer_id)
+        .select_from(redirect.join(customer, customer.c.id == redirect.c.customer_id))
+        .where(redirect.c.merged_id == sa.any_(sa.bindparam("keys", type_=ARRAY(sa.Uuid))))
+    )
+    return statements.compile_statement(query if visibility is None else query.where(visibility), customer)
+
+
+class CustomerRedirects:
+    """Redirects of customers as the engine follows them. The former keys are held in memory, for filters."""
+
+    prefix: str = Customer.definition.options["prefix"]
+    tables = frozenset({Merge.table.name})
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._known: dict[UUID, UUID] = {}
+        self._edition: datetime | None = None
+        self._checked_at = -MAX_AGE
+
+    async def find(self, keys: Collection[UUID], viewer: Viewer) -> Mapping[UUID, UUID]:
+        """The keys that former ones among these lead to, as stored now, of customers whom the viewer sees."""
+        statement = _resolve_statement(viewer.rights)
+        async with self._pool.connection() as connection:
+            rows = await connection.fetch(statement.text, *statement.bind({"keys": list(keys)}, viewer))
+        return {row["merged_id"]: row["customer_id"] for row in rows}
+
+    async def find_known(self, keys: Collection[UUID], viewer: Viewer) -> Mapping[UUID, UUID]:
+        """The same; what is in memory, at most MAX_AGE old, says whether any of the keys is a former one."""
+        if monotonic() - self._checked_at >= MAX_AGE:
+            self._checked_at = monotonic()
+            async with self._pool.connection() as connection:
+                edition = await connection.fetchval(_EDITION)
+                if edition != self._edition:
+                    rows = await connection.fetch(_ALL, MAX_KNOWN + 1)
+                    self._known = {row["merged_id"]: row["customer_id"] for row in rows}
+                    self._edition = edition
+        if len(self._known) > MAX_KNOWN or not self._known.keys().isdisjoint(keys):
+            return await self.find(keys, viewer)
+        return NO_KEYS

@@ -30,7 +30,7 @@ def erases_customer(begin: B) -> B:
     return begin
 
 
-def _id_prefixes() -> str:
+def id_prefixes() -> str:
     """The prefixes of ids by table, as JSON."""
     return json.dumps(
         {entity.table.name: {"prefix": entity.definition.options["prefix"]} for entity in declared_entities()}
@@ -63,7 +63,7 @@ async def erase_customer(
     async with change_log.long_statement_timeout(tx):
         for finish in endings:
             await finish()
-        await audit_log.erase_customer(tx, id, _id_prefixes())
+        await audit_log.erase_customer(tx, id, id_prefixes())
         entries = await change_log.redact_customer(tx, id)
         await queue.redact_answers(tx, id, seconds=change_log.LONG_STATEMENT_SECONDS)
     return ErasePayload(entries)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -59,8 +60,10 @@ class MutationCompiler:
         request_id: str,
         network: str,
         fingerprint_parts: FingerprintParts,
-    ) -> bytes:
-        """Runs a mutation and returns the response; `fingerprint_parts` are query, operation name and variables.
+    ) -> tuple[bytes, Mapping[UUID, UUID]]:
+        """Runs a mutation and returns the response, and the redirects that it followed.
+
+        `fingerprint_parts` are query, operation name and variables.
 
         `network` is the client's address."""
         audit_context = orjson.dumps({**mutation.audit_context, **context.viewer.audit_context(network)}).decode()

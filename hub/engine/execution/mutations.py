@@ -43,12 +43,13 @@ from hub.engine.execution.mutation_arguments import (
     show_conflict,
 )
 from hub.engine.execution.read_audit import RowArguments, named_rows, observe_conflict
+from hub.engine.execution.redirects import RedirectFollower
 from hub.engine.execution.single_statement import SingleStatement, combine
 from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.narrowed_schema import narrow
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.operations import MutationFieldPlan
-from hub.engine.plan.parameters import ExecutionContext
+from hub.engine.plan.parameters import NO_REDIRECTS, ExecutionContext
 from hub.errors import BadInput, HubError, Unavailable
 from hub.model import exact_json
 from hub.model.idempotency import IdempotencyStore
@@ -107,7 +108,9 @@ class MutationExecutor:
         idempotency: IdempotencyStore,
         error_limit: int,
         injected: Mapping[str, object] = MappingProxyType({}),
+        redirects: RedirectFollower | None = None,
     ) -> None:
+        self._redirects = redirects or RedirectFollower(None)
         self._schema = schema
         self._injected = injected
         self._pool = pool
@@ -118,17 +121,30 @@ class MutationExecutor:
 
     async def execute(
         self, fields: Sequence[CompiledMutationField], context: ExecutionContext, operation_identity: OperationIdentity
-    ) -> bytes:
-        """Returns the response body of a mutation; raises HubError with the path of the rejected root field."""
+    ) -> tuple[bytes, Mapping[UUID, UUID]]:
+        """Returns the response body of a mutation and the redirects that it followed.
+
+        An operation that misses a row runs once more, if it names former ids. Raises HubError with the path of the rejected
+        root field."""
         if not fields:  # @skip or @include removed all of them
-            return b'{"data":{}}'
+            return b'{"data":{}}', NO_REDIRECTS
         field_plans = [field.field_plan for field in fields]
         arguments = [self._coerced_arguments(field_plan, context.variables) for field_plan in field_plans]
         limit_bulk_rows(field_plans, arguments)
         key = idempotency_key(field_plans, arguments)
         owner, pool = context.viewer.key_id or NO_KEY, self._pool.for_flow(context.viewer.flow, context.meter)
+        run = (pool, fields, arguments, context, operation_identity, key)
         try:
-            return await self._with_retries(pool, fields, arguments, context, operation_identity, key)
+            try:
+                return await self._with_retries(*run), NO_REDIRECTS
+            except HubError as missed:
+                redirects = await self._redirects.of_arguments(arguments, missed, context.viewer)
+                if not redirects:
+                    raise
+                replaced = self._redirects.replaced(arguments, redirects)
+                context = context._replace(redirects=redirects)
+                run = (pool, fields, replaced, context, operation_identity, key)
+                return await self._with_retries(*run), redirects
         except HubError as error:
             stored = None if key is None else await self._stored_response(pool, owner, key)
             if key is None or stored is None:
@@ -144,7 +160,7 @@ class MutationExecutor:
         if fingerprint != operation_identity.fingerprint():
             fault = f"{key[:60]!r} was used for another operation; use a new key for each operation"
             raise argument_error(fields[0].field_plan, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", fault)
-        return stored[1]
+        return stored[1], NO_REDIRECTS
 
     async def _stored_response(self, pool: Pool, owner: UUID, key: str) -> tuple[bytes, bytes] | None:
         async with read_only_connection(pool, self._metadata) as connection:
@@ -342,6 +358,8 @@ class MutationExecutor:
                 raise
             except HubError as error:
                 await tx.run(ROLLBACK_TO)
+                if policy is not None and await self._redirects.of_arguments(rows[index], error, context.viewer):
+                    raise  # the operation runs again, with the current ids
                 results[index] = {"error": row_error(error)}
         failed = [(index, result["error"]) for index, result in enumerate(results) if "error" in result]
         if failed and (policy is None or getattr(policy, "value", policy) == "REJECT_ALL"):

@@ -36,6 +36,8 @@ class CompiledQuery(CompiledOperation):
     query_plan: QueryPlan
     changes_roots: tuple[CompiledSubscription, ...]
     audit: ReadAudit | None = None
+    row_roots: tuple[str, ...] = ()  # the roots that read rows by their ids
+    filters_by_id: bool = False  # whether other arguments name rows
 
     @property
     def size(self) -> int:
@@ -47,11 +49,17 @@ def compile_query(query_plan: QueryPlan, rights: Rights, customer_type: CatalogE
     """A query with its statements; `customer_type` is the entity that owns the rows of the others."""
     plan = query_plan.plan
     reads_rows = any(not isinstance(node, Constant | ResolvedInPython) for _, node in plan.roots)
+    statement = compile_plan(plan, rights) if reads_rows else None
+    by_id = {key: node for key, node in plan.roots if isinstance(node, RowById | RowsByIds)}
+    root_keys = {(node.key if isinstance(node, RowById) else node.keys).name for node in by_id.values()}
+    named = {parameter.name for parameter in (statement.parameters if statement else ()) if parameter.names_rows}
     return CompiledQuery(
-        compile_plan(plan, rights) if reads_rows else None,
+        statement,
         compile_rows_statements(plan.resolver_tree, rights),
         query_plan,
         tuple(compile_subscription(root, rights, customer_type) for root in query_plan.changes_roots),
+        row_roots=tuple(by_id),
+        filters_by_id=bool(named - root_keys),
     )
 
 

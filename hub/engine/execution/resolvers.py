@@ -90,6 +90,8 @@ class ResolverMerger:
                 injected["now"] = self._context.now
             if field.resolver.takes_viewer:
                 injected["viewer"] = self._context.viewer
+            if field.resolver.takes_redirects:
+                injected["redirects"] = self._context.redirects
             result = field.resolver.function(None, **injected, **field.arguments.read(self._context.variables))
             if inspect.isawaitable(result):
                 result = await result

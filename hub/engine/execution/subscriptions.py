@@ -18,10 +18,11 @@ from hub.engine.execution.read_audit import ReadAudit
 from hub.engine.plan.dependencies import TableDependencies, table_dependencies
 from hub.engine.plan.nodes import ChangesPlan, LivePayload, MessageFields, Plan, ResolverTree, RowById
 from hub.engine.plan.operations import ChangesRoot, LiveRoot
-from hub.engine.plan.parameters import PROBE_TIMES, ExecutionContext
+from hub.engine.plan.parameters import NO_REDIRECTS, PROBE_TIMES, ExecutionContext
 from hub.engine.sql.compiler import CompiledStatement, compile_changes, compile_live
 from hub.model import exact_json, scopes
 from hub.rights import Rights
+from hub.viewer import Viewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ class SubscriptionSource:
             yield repr((field.key, field.resolver.function, field.arguments.read(context.variables)))
             if field.resolver.takes_viewer:
                 yield context.viewer.rights_digest().hex()
+            if field.resolver.takes_redirects:
+                yield repr(sorted(context.redirects.items()))
             if field.rows_plan is not None:
                 yield from _statement_key(self._compiled.rows_statements[id(field.rows_plan)], context)
                 yield from self._resolver_keys(field.rows_plan.resolver_tree, context)
@@ -122,6 +125,26 @@ class SubscriptionSource:
             root.key.evaluate(self._context) for root in roots if root.entity.declaration.scope.customer_column == "id"
         }
         return None, viewer_customer or (customer_ids.pop() if customer_ids else None)
+
+    def named_keys(self) -> set[UUID]:
+        """The keys of rows that the document names, as the client sent them."""
+        statement, context = self._compiled.statement, self._context._replace(redirects=NO_REDIRECTS)
+        return set() if statement is None else statement.named_keys(context)
+
+    @property
+    def viewer(self) -> Viewer:
+        """The viewer whose rights it has."""
+        return self._context.viewer
+
+    @property
+    def redirects(self) -> Mapping[UUID, UUID]:
+        """The redirects that it follows."""
+        return self._context.redirects
+
+    def redirect(self, redirects: Mapping[UUID, UUID]) -> None:
+        """Follows these redirects from now on. The source keeps its `group_key`."""
+        self._context = self._context._replace(redirects=redirects)
+        self.row_ids, self.customer_id = self._relevant_rows()
 
     @property
     def is_unselective(self) -> bool:

@@ -37,7 +37,11 @@ def resolver_fields(entity: CatalogEntity, factory: TypeFactory) -> list[Strawbe
                 inputs.enum(factory, enum_class, str(declared_resolver.function.__doc__).strip())
         field.type_annotation = factory.annotation(_annotation(returned))
         computed = (name for name, _ in (*declared_resolver.expressions, *declared_resolver.conditions))
-        takes = {"now": declared_resolver.takes_now, "viewer": declared_resolver.takes_viewer}
+        takes = {
+            "now": declared_resolver.takes_now,
+            "viewer": declared_resolver.takes_viewer,
+            "redirects": declared_resolver.takes_redirects,
+        }
         injected = (*declared_resolver.needs, *computed, *(name for name, is_taken in takes.items() if is_taken))
         field.arguments = [argument for argument in field.arguments if argument.python_name not in injected]
         for argument in field.arguments:

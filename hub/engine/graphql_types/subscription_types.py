@@ -47,6 +47,11 @@ CHANGE_FIELDS = (
     FieldSpec("entity", "EntityType", "The row's type."),
     FieldSpec("entityId", "ID", "The row's id."),
     FieldSpec("customerId", "ID | None", "The customer that the row belongs to."),
+    FieldSpec(
+        "redirectedTo",
+        "ID | None",
+        "Of a customer who was deleted by a merge: the customer who has its rows now, and whom its id leads to.",
+    ),
     FieldSpec("version", "int", "The row's version after the change; for a deleted row, its last version."),
     FieldSpec("changedFields", "list[str]", "The fields whose values changed."),
     FieldSpec("node", "Node | None", NODE_DESCRIPTION),

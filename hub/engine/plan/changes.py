@@ -196,7 +196,7 @@ def _keys_parameter(selector: SelectionPlanner, conditions: Mapping[str, Argumen
     if not _has(conditions, "ids"):
         return None
     value = required_value(conditions["ids"], "filter.ids", "FILTER_INVALID")
-    return selector.planning.parameter(ARRAY(sa.Uuid()), value.source, RowIdsCodec("filter.ids"))
+    return selector.planning.parameter(ARRAY(sa.Uuid()), value.source, RowIdsCodec("filter.ids"), names_rows=True)
 
 
 def _customer_parameter(selector: SelectionPlanner, conditions: Mapping[str, ArgumentTree]) -> Parameter | None:

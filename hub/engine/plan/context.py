@@ -114,10 +114,16 @@ class PlanningContext:
             self.as_of = previous
 
     def parameter(
-        self, sql_type: sa.types.TypeEngine[Any], source: ArgumentSource | Runtime, codec: Codec = AS_IS
+        self,
+        sql_type: sa.types.TypeEngine[Any],
+        source: ArgumentSource | Runtime,
+        codec: Codec = AS_IS,
+        *,
+        names_rows: bool = False,
     ) -> Parameter:
         """A new parameter of the statement."""
-        parameter = Parameter(f"{self.prefix}{len(self.parameters)}", sql_type, source, codec, self.source_location)
+        name = f"{self.prefix}{len(self.parameters)}"
+        parameter = Parameter(name, sql_type, source, codec, self.source_location, names_rows)
         self.parameters.append(parameter)
         return parameter
 
@@ -189,11 +195,13 @@ class PlanningContext:
     def _encoded_parameter(
         self, sql_type: sa.types.TypeEngine[Any], value: ArgumentValue, codec: ValueCodec
     ) -> Parameter:
+        names_rows = isinstance(codec.item if isinstance(codec, ListCodec) else codec, IdCodec)
         if isinstance(value.source, ConstantValue) and not (
             isinstance(codec, ViewerIdCodec) and value.source.value == ME
         ):
-            return self.parameter(sql_type, ConstantValue(codec.convert(value.source.value)))
-        return self.parameter(sql_type, value.source, codec)
+            constant = ConstantValue(codec.convert(value.source.value))
+            return self.parameter(sql_type, constant, names_rows=names_rows)
+        return self.parameter(sql_type, value.source, codec, names_rows=names_rows)
 
     def _codec(
         self, scalar: ScalarType, argument: str, prefix: str | None, column: ColumnField | None, me: str | None

@@ -331,7 +331,8 @@ class OperationPlanner:
         prefixes = frozenset(entity.declaration.prefix for entity in entities)
         possible = self._entities_of_ids(value, entities)
         types = self.planning.parameter(ARRAY(sa.Text()), source, IdTypesCodec(argument, prefixes, types_described))
-        keys = self.planning.parameter(ARRAY(sa.Uuid()), source, IdKeysCodec(argument, prefixes, types_described))
+        codec = IdKeysCodec(argument, prefixes, types_described)
+        keys = self.planning.parameter(ARRAY(sa.Uuid()), source, codec, names_rows=True)
         as_of = self._as_of(arguments, "at")
         with self.planning.in_the_past(enabled=as_of is not None):
             selections, resolver_tree = self.selector.object_selections(possible, selection_sets)

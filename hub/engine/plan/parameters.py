@@ -22,6 +22,7 @@ from hub.viewer import Viewer
 # and a timestamp in the document may coincide at one time, but not at two.
 PROBE_TIMES = (datetime(9999, 12, 31, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
 NO_OUTCOME: Mapping[str, Any] = MappingProxyType({})
+NO_REDIRECTS: Mapping[UUID, UUID] = MappingProxyType({})
 
 ResponsePath = tuple[str | int, ...]
 SourceLocation = tuple[ResponsePath, tuple[tuple[int, int], ...]]  # path in the response, lines and columns in the text
@@ -32,7 +33,8 @@ class ExecutionContext(NamedTuple):
 
     `keys` are the rows that a resolver named; `outcome` is a command's result; `positions` and `cursors` belong to the
     changes to render. `previous_cursor_placeholder` stands for a cursor that only the sender knows. `meter` measures the
-    database time of an operation that somebody pays for. `reads` collects for the audit log what a mutation reads."""
+    database time of an operation that somebody pays for. `reads` collects for the audit log what a mutation reads.
+    `redirects` are former keys of rows that the operation names, with the keys that they lead to."""
 
     variables: Mapping[str, Any]
     now: datetime
@@ -45,6 +47,7 @@ class ExecutionContext(NamedTuple):
     previous_cursor_placeholder: str = ""
     meter: WorkMeter | None = None
     reads: ObservedReads | None = None
+    redirects: Mapping[UUID, UUID] = NO_REDIRECTS
 
 
 # -- where values come from ---------------------------------------------------------------------------------------------
@@ -165,24 +168,32 @@ AS_IS = Codec()
 class Parameter:
     """A parameter of the statement: its name and type there, the source of its value, and the codec that encodes it.
 
-    `location` is that of the field whose argument it is, for error messages."""
+    `location` is that of the field whose argument it is, for error messages. `names_rows`: its values are ids of rows."""
 
     name: str
     type: sa.types.TypeEngine[Any] = field(compare=False)
     source: ArgumentSource | Runtime = field(compare=False)
     codec: Codec = field(default=AS_IS, compare=False)
     location: SourceLocation | None = field(default=None, compare=False, repr=False)
+    names_rows: bool = field(default=False, compare=False, repr=False)
 
     def evaluate(self, context: ExecutionContext) -> Any:
         """The argument of one execution; raises BadInput, with the field's location, for a value that does not fit."""
         try:
             source = self.source
             value = source.read(context) if isinstance(source, Runtime) else source.read(context.variables)
-            return value if self.codec is AS_IS else self.codec.encode(value, context)
+            if self.codec is not AS_IS:
+                value = self.codec.encode(value, context)
+            return _current(value, context.redirects) if self.names_rows and context.redirects else value
         except HubError as error:
             if error.path is None and self.location is not None:
                 error.path, error.locations = self.location
             raise
+
+
+def _current(value: Any, redirects: Mapping[UUID, UUID]) -> Any:
+    """A key, or a list of keys, with the ones that former keys lead to."""
+    return [redirects.get(key, key) for key in value] if isinstance(value, list) else redirects.get(value, value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from hub.db.change_log import CHANGE_COLUMNS, CHANGE_LOG, CHANGE_ORDER
 from hub.engine.plan.fields import TYPENAME_KEY
 from hub.engine.plan.nodes import ChangesPlan, ChangeTypePlan, MessageFields, ObjectSelection
 from hub.engine.plan.parameters import Parameter, Runtime
+from hub.engine.sql.conditions import row_visibility
 from hub.engine.sql.expressions import (
     AliasGenerator,
     Condition,
@@ -33,6 +34,7 @@ from hub.engine.sql.history import (
     shows_change,
 )
 from hub.engine.sql.selections import SelectionCompiler
+from hub.model.redirect_table import REDIRECTS
 
 PAGE_CTE = "page$"
 POSITIONS = Parameter("positions", ARRAY(sa.BigInteger()), Runtime("positions"))
@@ -139,6 +141,7 @@ class ChangesCompiler:
             "operation": lambda: visible_operation,
             "entity": lambda: text(change_type.entity.entity_type),
             "entityId": lambda: id_expression(change_type.entity.declaration.prefix, change.c.row_id),
+            "redirectedTo": lambda: self._redirected_to(change_type, change),
             "customerId": lambda: id_expression(self.customer_prefix, _customer_as_seen(change)),
         } | change_columns(self.aliases, change_type.entity, change)
         selections = dict(change_type.selections)
@@ -148,6 +151,19 @@ class ChangesCompiler:
         ]
         parts += [(TYPENAME_KEY, text(change_type.entity.name))] if self.has_resolvers else []
         return json_object(parts, self.aliases.next())
+
+    def _redirected_to(self, change_type: ChangeTypePlan, change: sa.Subquery) -> Value:
+        """The id of the customer who has taken the place of a deleted one, if the viewer sees it."""
+        entity = change_type.entity
+        if entity.declaration.scope.customer_column != "id":
+            return sql_literal("null")
+        redirect, current = REDIRECTS.alias(self.aliases.next()), entity.table.alias(self.aliases.next())
+        deleted = change.c.operation == sql_literal("'DELETE'")
+        query = sa.select(id_expression(entity.declaration.prefix, current.c.id)).select_from(
+            redirect.join(current, current.c.id == redirect.c.customer_id)
+        )
+        visible = row_visibility(self.aliases, entity, current)
+        return query.where(deleted, redirect.c.merged_id == change.c.row_id, *visible).scalar_subquery()
 
     def _node(self, selection: ObjectSelection, change: sa.Subquery, row: sa.FromClause) -> Value:
         redacted = sa.and_(sa.not_(change.c["a$"]), is_redacted(change.c.before))

@@ -5,6 +5,7 @@ Every SELECT that answers a client is built in this package."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
@@ -78,6 +79,11 @@ class CompiledStatement:
         for parameter in self.validated_only:
             parameter.evaluate(context)
         return [parameter.evaluate(context) for parameter in self.parameters]
+
+    def named_keys(self, context: ExecutionContext) -> set[UUID]:
+        """The keys of rows that the arguments name."""
+        values = [parameter.evaluate(context) for parameter in self.parameters if parameter.names_rows]
+        return {key for value in values for key in (value if isinstance(value, list) else (value,)) if key is not None}
 
 
 def compile_plan(plan: Plan, rights: Rights, inserted_row: str | None = None) -> CompiledStatement:

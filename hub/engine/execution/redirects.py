@@ -1,0 +1,114 @@
+"""Follows former ids of rows: an operation that names one runs for the row that has taken its place.
+
+The hot path is untouched: redirects are looked up where a root finds no row, where a mutation misses one, and where a filter
+names rows and the hub has redirects at all."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol
+from uuid import UUID
+
+import orjson
+
+from hub.engine.catalog import scalars
+from hub.engine.execution.queries import CompiledQuery
+from hub.engine.plan.parameters import NO_REDIRECTS, ExecutionContext
+from hub.engine.request import GraphQLResponse
+from hub.engine.sql.compiler import CompiledStatement
+from hub.errors import HubError
+from hub.viewer import Viewer
+
+PUBLIC_ID = re.compile(r"[a-z]{2,5}_[0-9a-f]{32}")
+
+
+class Redirects(Protocol):
+    """Knows which keys are former ones; the domain has the one that there is."""
+
+    prefix: str  # of the ids of the rows
+    tables: frozenset[str]  # a change of one of them may change redirects
+
+    async def find(self, keys: Collection[UUID], viewer: Viewer) -> Mapping[UUID, UUID]:
+        """The keys that former ones among these lead to, as stored now, of rows that the viewer sees."""
+
+    async def find_known(self, keys: Collection[UUID], viewer: Viewer) -> Mapping[UUID, UUID]:
+        """The same, at most a tenth of a second old."""
+
+
+class RedirectFollower:
+    """Follows the redirects of one hub; without any, it changes nothing."""
+
+    def __init__(self, redirects: Redirects | None) -> None:
+        self.redirects = redirects
+
+    async def of_filters(self, query: CompiledQuery, context: ExecutionContext) -> ExecutionContext:
+        """The context of a query whose filters name rows, with the redirects that are known."""
+        if self.redirects is None or not query.filters_by_id or query.statement is None:
+            return context
+        known = await self.redirects.find_known(query.statement.named_keys(context), context.viewer)
+        return context._replace(redirects=known) if known else context
+
+    async def of_roots(self, query: CompiledQuery, context: ExecutionContext, body: bytes) -> ExecutionContext | None:
+        """The context in which a query runs again because a root found no row; None where no redirect leads further."""
+        if self.redirects is None or not query.row_roots or b"null" not in body or query.statement is None:
+            return None
+        data = orjson.loads(body).get("data") or {}
+        if not any(_misses(data.get(key)) for key in query.row_roots):
+            return None
+        found = await self.redirects.find(
+            query.statement.named_keys(context._replace(redirects=NO_REDIRECTS)), context.viewer
+        )
+        redirects = {**context.redirects, **found}
+        return None if redirects == dict(context.redirects) else context._replace(redirects=redirects)
+
+    async def of_arguments(self, arguments: Any, error: HubError, viewer: Viewer) -> Mapping[UUID, UUID]:
+        """The redirects of ids in the arguments of a mutation that missed a row; none for another error."""
+        if self.redirects is None or not is_missing_row(error):
+            return NO_REDIRECTS
+        keys: set[UUID] = set()
+        substituted(arguments, self.redirects.prefix, keys, NO_REDIRECTS)
+        return await self.redirects.find(keys, viewer) if keys else NO_REDIRECTS
+
+    def replaced(self, arguments: Any, redirects: Mapping[UUID, UUID]) -> Any:
+        """The arguments with the ids that former ones lead to."""
+        assert self.redirects is not None
+        return substituted(arguments, self.redirects.prefix, set(), redirects)
+
+    async def of_statement(self, statement: CompiledStatement | None, context: ExecutionContext) -> ExecutionContext:
+        """The context of a statement that runs more than once, or long, with the redirects of the rows that it names."""
+        if self.redirects is None or statement is None:
+            return context
+        keys = statement.named_keys(context._replace(redirects=NO_REDIRECTS))
+        return context._replace(redirects=await self.redirects.find(keys, context.viewer)) if keys else context
+
+    def described(self, response: GraphQLResponse, redirects: Mapping[UUID, UUID]) -> GraphQLResponse:
+        """The response with the redirects that it followed: by current id, the former one that was named."""
+        if self.redirects is None or not redirects:
+            return response
+        prefix = self.redirects.prefix
+        ids = {scalars.encode_id(prefix, key): scalars.encode_id(prefix, former) for former, key in redirects.items()}
+        return response.with_extension("redirectedFrom", ids)
+
+
+def is_missing_row(error: HubError) -> bool:
+    """Whether an operation failed because a row that it names is absent or hidden."""
+    rows = error.extensions.get("rows") if error.code == "BULK_REJECTED" else None
+    return error.code == "NOT_FOUND" or (isinstance(rows, list) and any(row["code"] == "NOT_FOUND" for row in rows))
+
+
+def _misses(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and None in value)
+
+
+def substituted(value: Any, prefix: str, keys: set[UUID], redirects: Mapping[UUID, UUID]) -> Any:
+    """Arguments with ids of current rows in place of former ones; collects the keys of all ids of the type."""
+    if isinstance(value, str):
+        if not value.startswith(f"{prefix}_") or PUBLIC_ID.fullmatch(value) is None:
+            return value
+        key = UUID(value[len(prefix) + 1 :])
+        keys.add(key)
+        return scalars.encode_id(prefix, redirects[key]) if key in redirects else value
+    if isinstance(value, dict):
+        return {name: substituted(part, prefix, keys, redirects) for name, part in value.items()}
+    if isinstance(value, list):
+        return [substituted(part, prefix, keys, redirects) for part in value]
+    return value
