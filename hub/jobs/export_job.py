@@ -94,11 +94,14 @@ async def run_export(context: JobContext) -> None:
         row_file = open_row_file(stream, source.columns, format, compression, raw=arguments["raw"])
         await _write_rows(context, source, row_file)
         await asyncio.to_thread(row_file.finish)
-    await _record(context, row_file.rows, path.stat().st_size, format, compression)
+    is_personal = source.audit is not None
+    await _record(context, row_file.rows, path.stat().st_size, format, compression, personal=is_personal)
 
 
 async def _write_rows(context: JobContext, source: ExportSource, row_file: RowFile) -> None:
     reported_at = monotonic()
+    async with context.transaction() as tx:
+        await exports.wait_for_erasures(tx)
     async with context.pool.snapshot() as connection:
         async for rows in source.batches(connection):
             await asyncio.to_thread(row_file.write, rows)
@@ -110,7 +113,7 @@ async def _write_rows(context: JobContext, source: ExportSource, row_file: RowFi
 
 
 async def _record(
-    context: JobContext, rows: int, size: int, format: ExportFormat, compression: ExportCompression
+    context: JobContext, rows: int, size: int, format: ExportFormat, compression: ExportCompression, *, personal: bool
 ) -> None:
     """Records the whole file and the end of the job's work, in one transaction."""
     now = await context.now()
@@ -125,7 +128,7 @@ async def _record(
         "expiresAt": timestamp_text(expires_at),
     }
     async with context.transaction() as tx:
-        await exports.add_file(tx, file, context.viewer.rights_digest(), now)
+        await exports.add_file(tx, file, context.viewer.rights_digest(), now, personal=personal)
         await context.checkpoint(tx, {"whole": True}, done=rows, total=rows, counts={"rows": rows}, result=result)
 
 
