@@ -274,7 +274,7 @@ class LinePlanner:
                     ):
                         unit = unit or await default_unit(tx, self.viewer)
                         values = {**values, "unit_id": unit}
-                    row.prepared = await writer.begin(tx, self.viewer, values, now)
+                    row.prepared = await writer.draft(tx, self.viewer, values, now)
                     new.append(row)
             except HubError as error:
                 self._refuse(lines, row, error)
@@ -308,7 +308,7 @@ class LinePlanner:
     def _has_all(self, compiled: CompiledRow, row: PlannedRow, lines: Sequence[ImportLine]) -> bool:
         """Whether a new row has what only its line can give; else the line is refused, so that it takes no number."""
         try:
-            compiled.writer.require_given(row.prepared or {}, compiled.writer.server_filled)
+            compiled.writer.require_complete(row.prepared or {}, compiled.writer.server_filled)
         except HubError as error:
             self._refuse(lines, row, error)
             return False

@@ -148,9 +148,9 @@ class EntityWriter:
 
     async def prepare(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> dict[str, Any]:
         """The complete new row, with its nested rows as they were given."""
-        return await self.complete(tx, viewer, await self.begin(tx, viewer, values, now), now)
+        return await self.complete(tx, viewer, await self.draft(tx, viewer, values, now), now)
 
-    async def begin(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> dict[str, Any]:
+    async def draft(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> dict[str, Any]:
         """A new row in normal form, before rules read other rows to complete it."""
         for authorize in self._rules.authorizers:
             authorize(Write("create", values, None, viewer, now))
@@ -163,14 +163,14 @@ class EntityWriter:
         return ready
 
     async def complete(self, tx: Connection, viewer: Viewer, row: ColumnValues, now: datetime) -> dict[str, Any]:
-        """A row that `begin` returned, with the columns that follow from other rows."""
+        """A row that `draft` returned, with the columns that follow from other rows."""
         ready = dict(row)
         for resolve in self._rules.resolve_missing:
             ready |= await resolve(tx, Write("create", ready, None, viewer, now))
-        self.require_given(ready, ())
+        self.require_complete(ready, ())
         return ready
 
-    def require_given(self, row: ColumnValues, but: Container[str]) -> None:
+    def require_complete(self, row: ColumnValues, but: Container[str]) -> None:
         """Raises BadInput for a required column that is absent, but for those that are filled in later."""
         for name in self._required_columns:
             if row.get(name) is None and name not in but:

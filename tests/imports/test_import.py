@@ -164,10 +164,10 @@ async def test_undoing_keeps_and_names_what_was_changed_since(
     assert [row for row in stayed if row[1].startswith("cus")] == [("IN_USE", ids[2]), ("EDITED_SINCE", ids[0])]
     assert [row[0] for row in stayed if row[1].startswith("idn")] == ["IN_USE"] * 4
     assert undone["counts"] == {"deleted": 3, "edited": 1, "in_use": 1, "part": 4}
-    found = await connection.fetch(
+    stored = await connection.fetch(
         "select normalized from identifiers where normalized ~ '^(D[123]|d[aoe][ntb]@.*)$' order by normalized"
     )
-    assert [row["normalized"] for row in found] == ["D1", "D2", "dan@shop-online.net", "dot@shop-online.net"]
+    assert [row["normalized"] for row in stored] == ["D1", "D2", "dan@shop-online.net", "dot@shop-online.net"]
     names = await connection.fetch(
         "select name from customers where id = any($1::uuid[]) order by name", [id[4:] for id in ids]
     )

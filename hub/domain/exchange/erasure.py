@@ -116,7 +116,7 @@ async def _erase_files(tx: Connection, marks: CustomerMarks) -> list[UUID]:
         async for content in import_store.read_content(tx, file["id"]):
             if await asyncio.to_thread(search.search, content):
                 break
-        if search.found:
+        if search.is_named:
             deleted.append(file["id"])
             jobs += [] if file["job_id"] is None else [file["job_id"]]
     if deleted:

@@ -27,20 +27,20 @@ class FileSearch:
         self._tail = b""
         self._searched = 0
         self._begun = False
-        self.found = False
+        self.is_named = False
 
     def search(self, content: bytes) -> bool:
         """Whether the parts so far have one of the texts."""
         if not self._begun:
             self._begun = True
             self._unpacker = _unpacker(content)
-            self.found = content.startswith(PARQUET)
+            self.is_named = content.startswith(PARQUET)
         pieces = iter((content,)) if self._unpacker is None else self._unpacked(content)
         for piece in pieces:
-            if self.found:
+            if self.is_named:
                 break
             self._search(piece)
-        return self.found
+        return self.is_named
 
     def _unpacked(self, content: bytes) -> Iterator[bytes]:
         """The decompressed content; what cannot be decompressed is read by nobody."""
@@ -60,7 +60,7 @@ class FileSearch:
         self._searched += len(content)
         window = self._tail + content.lower()
         self._tail = window[-self._overlap :]
-        self.found = self._searched > MAX_BYTES or any(_has_word(window, needle) for needle in self._needles)
+        self.is_named = self._searched > MAX_BYTES or any(_has_word(window, needle) for needle in self._needles)
 
 
 def _encoded(text: str) -> Iterator[bytes]:

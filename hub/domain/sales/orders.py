@@ -184,12 +184,12 @@ async def _assign_line_numbers(
     last_lines = await _lock_and_read_last_lines(tx, orders.difference(unstored)) if orders else {}
     assigned: list[dict[str, Any]] = []
     for item in items:
-        order, line, columns = item.get("order_id"), item.get("line"), {}
-        if order is not None:
-            last = last_lines.get(order, 0)
-            if line is None:
+        columns: dict[str, Any] = {}
+        if item.get("order_id") is not None:
+            last: int = last_lines.get(item["order_id"], 0)
+            if item.get("line") is None:
                 columns = writer_of(OrderItem).canonical({"line": last + 1})
-            last_lines[order] = max(last, columns.get("line", line))
+            last_lines[item["order_id"]] = max(last, columns["line"] if columns else item["line"])
         assigned.append(columns)
     return assigned
 
