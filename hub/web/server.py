@@ -20,7 +20,7 @@ from hub.web.websocket.connection import connections_for
 
 BACKLOG = 2048
 ANSWER_SECONDS = 1.0  # that cancelled requests have for their answers
-SEND_PAUSE = 0.01  # seconds between two looks at what is not sent yet
+SEND_PAUSE, SEND_LOOKS = 0.01, 100  # seconds between two looks at what is not sent yet, and their number
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -89,10 +89,11 @@ class HttpServer(uvicorn.Server):
         """Waits until the requests that the drain timeout has cancelled are answered, and the answers are sent.
 
         uvicorn does not: it returns as soon as it has cancelled them, and what the process ends then is lost."""
-        deadline = asyncio.get_running_loop().time() + ANSWER_SECONDS
         if tasks := set(self.server_state.tasks):
             await asyncio.wait(tasks, timeout=ANSWER_SECONDS)
-        while self._is_sending() and asyncio.get_running_loop().time() < deadline:
+        for _ in range(SEND_LOOKS):
+            if not self._is_sending():
+                return
             await asyncio.sleep(SEND_PAUSE)
 
     def _is_sending(self) -> bool:
