@@ -206,6 +206,7 @@ def _identifier(source: IdentifierSource, record: FileRecord, country: Any, argu
         if source.value.skips_invalid:
             return None
         error = fault if isinstance(fault, BadInput) else value_error("value", fault)
-        error.message, error.argument = f"{argument}.{error.message}", f"{argument}.{error.argument}"
+        if error.argument != "country" or source.country is not None:  # else it is the customer's own
+            error.message, error.argument = f"{argument}.{error.message}", f"{argument}.{error.argument}"
         raise error from None
     return SourcedIdentifier(NormalizedIdentifier(source.kind, value, normalized, source.verified), source.source)

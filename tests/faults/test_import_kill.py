@@ -96,7 +96,7 @@ async def progress(port: int, key: str, job: str, least: int) -> dict[str, Any]:
         await asyncio.sleep(0.05)
 
 
-def content(count: int, prefix: str = "") -> str:
+def content(count: int, prefix: str = "n") -> str:
     """A file of so many lines, one in a hundred of which is bad in one of five ways."""
     lines = []
     for number in range(count):
