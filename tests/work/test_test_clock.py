@@ -1,7 +1,8 @@
 """The test clock through the front door: time stands still, moves on when asked, and timers fire on the way."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from conftest import CreateDatabase, create_api_key
 from writer_client import HubClient, open_hub_client
 
 from hub import settings as settings_module
+from hub.db.pool import Connection, Pool
 from hub.errors import Misconfigured
 from hub.settings import Settings
 from hub.viewer import Role
@@ -23,6 +25,21 @@ UPSERT = """mutation ($code: String!) { calendarUpsert(input: {
 HORIZON = (
     "query ($code: String!) { calendars(filter: {code: {eq: $code}}) { nodes { coversUntil extendsAt updatedAt } } }"
 )
+
+IDS = "query ($code: String!) { calendars(filter: {code: {eq: $code}}) { nodes { id } } }"
+AS_OF = "query ($id: ID!, $at: DateTime!) { nodeAsOf(id: $id, at: $at) { ... on Calendar { name } } }"
+HISTORY = "query ($id: ID!) { node(id: $id) { ... on Calendar { history { nodes { at operation } } } } }"
+
+
+@asynccontextmanager
+async def pool_of(dsn: str, settings: Settings) -> AsyncIterator[Connection]:
+    """A connection as the hub opens them with these settings."""
+    pool = Pool(dsn, settings)
+    try:
+        async with pool.connection() as connection:
+            yield connection
+    finally:
+        await pool.close()
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +96,34 @@ async def test_keys_end_by_the_test_clock(clock_client: HubClient) -> None:
     assert response["errors"][0]["extensions"]["code"] == "KEY_EXPIRED"
 
 
+async def test_the_past_is_read_by_the_test_clock(clock_client: HubClient) -> None:
+    created = (await clock_client.query(UPSERT, {"code": "past"}))["calendarUpsert"]["calendar"]["createdAt"]
+    now = datetime.fromisoformat(created)
+    earlier, later = ((now + step).isoformat() for step in (-timedelta(seconds=1), timedelta(hours=1)))
+    (calendar,) = (await clock_client.query(IDS, {"code": "past"}))["calendars"]["nodes"]
+    await _advance(clock_client, later)
+    await clock_client.query('mutation { calendarUpsert(input: {code: "past", name: "Renamed"}) { created } }')
+    before, after = now + timedelta(minutes=59), now + timedelta(hours=1)
+    names = [
+        (await clock_client.query(AS_OF, {"id": calendar["id"], "at": moment.isoformat()}))
+        for moment in (before, after)
+    ]
+    assert [answer["nodeAsOf"] for answer in names] == [{"name": "Week"}, {"name": "Renamed"}]
+    history = (await clock_client.query(HISTORY, {"id": calendar["id"]}))["node"]["history"]["nodes"]
+    assert history == [{"at": later, "operation": "UPDATE"}, {"at": created, "operation": "CREATE"}]
+    assert (await clock_client.query(AS_OF, {"id": calendar["id"], "at": earlier})) == {"nodeAsOf": None}
+
+
+async def test_a_row_that_sql_changes_is_stamped_by_the_test_clock(clock_client: HubClient) -> None:
+    created = (await clock_client.query(UPSERT, {"code": "touched"}))["calendarUpsert"]["calendar"]["createdAt"]
+    async with pool_of(clock_client.dsn, Settings(clock="test")) as connection:
+        stamp = "update calendars set name = 'Touched' where code = 'touched' returning updated_at"
+        assert await connection.fetchval(stamp) == datetime.fromisoformat(created)
+    async with pool_of(clock_client.dsn, Settings()) as connection:
+        stamped = "update calendars set name = 'Real' where code = 'touched' returning updated_at = now()"
+        assert await connection.fetchval(stamped) is True
+
+
 async def test_only_administrators_advance_it(clock_client: HubClient) -> None:
     writer = await create_api_key(clock_client.dsn, Role.WRITER)
     error = await clock_client.error(ADVANCE, {"to": "2030-01-01T00:00:00Z"}, key=writer)
@@ -107,9 +152,13 @@ async def test_the_command_line_advances_it(database_dsn: str, run_command: RunC
     shown = await run_command("clock", "show", "--json", HUB_CLOCK_ALLOW="1")
     assert orjson.loads(shown[1]) == [{"now": "2026-03-02T01:00:00Z", "clock": "test"}]
     by_duration = await run_command("clock", "advance", "PT30M", "--json")
-    assert orjson.loads(by_duration[1]) == [{"now": "2026-03-02T01:30:00Z", "fired": 0}]
+    assert orjson.loads(by_duration[1]) == [{"now": "2026-03-02T01:30:00Z", "fired": 0, "failed": 0}]
     to_a_time = await run_command("clock", "advance", "--to", "2026-03-03T09:00:00+08:00", "--json")
-    assert orjson.loads(to_a_time[1]) == [{"now": "2026-03-03T01:00:00Z", "fired": 0}]
+    assert orjson.loads(to_a_time[1]) == [{"now": "2026-03-03T01:00:00Z", "fired": 0, "failed": 0}]
+    await run_command("key", "create", "--role", "reader", "--name", "brief", "--expires", "1h")
+    (key,) = [key for key in orjson.loads((await run_command("key", "list", "--json"))[1]) if key["name"] == "brief"]
+    times = ("2026-03-03T01:00:00Z", "2026-03-03T02:00:00Z", "living")
+    assert (key["created"], key["expires"], key["state"]) == times
     assert (await run_command("clock", "advance", "soon"))[0] == 2
     assert (await run_command("clock", "advance"))[0] == 2
     assert (await run_command("clock", "advance", "--to", "2026-03-01T00:00:00Z"))[0] == 1
