@@ -54,6 +54,7 @@ class ClockTools:
         self.time_source = time_source
         self.timers = tuple(timers)
         self.injected: dict[str, object] = {}  # what commands of timers need, by name; the engine's builder adds it
+        self.advancing = 0  # advances that run in this process, which fires nothing beside them: moments stay in order
         self.request_seconds = None if request_timeout is None else request_timeout * ADVANCE_SHARE
         self._pool = pool
 
@@ -70,6 +71,20 @@ class ClockTools:
         CLOCK_NOT_TEST, VALUE_INVALID for a moment in the clock's past, and Unavailable CLOCK_NOT_REACHED, which names the timer
         that is next: after so many `seconds`, or when nothing fires for long."""
         clock, pool = await self._require_test_clock(moment)
+        self.advancing += 1
+        try:
+            return await self._advance(clock, pool, moment, heartbeat, seconds)
+        finally:
+            self.advancing -= 1
+
+    async def _advance(
+        self,
+        clock: TestClock,
+        pool: Pool,
+        moment: datetime,
+        heartbeat: Callable[[], Awaitable[object]],
+        seconds: float | None,
+    ) -> AdvancedClock:
         fired, batches, started_at = 0, 0, monotonic()
         fired_at, last_upcoming = started_at, clock.now()
         while True:
@@ -134,6 +149,7 @@ class TimerLoop:
 
     def __init__(self, clock: ClockTools, pool: Pool) -> None:
         self._pool = pool
+        self._clock = clock
         self._timers = clock.timers
         self._injected = clock.injected
         self._time_source = clock.time_source
@@ -167,6 +183,8 @@ class TimerLoop:
     async def _fire_all(self) -> float:
         """Fires what is due; returns the seconds until the next look."""
         while True:
+            if self._clock.advancing:
+                return CONTENDED_PAUSE
             moments = await next_moments(self._pool, self._timers)
             now = await self._time_source.read()
             upcoming = next(iter(moments.values()), None)
