@@ -12,13 +12,14 @@ from conftest import CreateDatabase, create_api_key
 from writer_client import HubClient, open_hub_client
 
 from hub import settings as settings_module
+from hub import timer_loop
 from hub.db.pool import Connection, Pool
 from hub.errors import Misconfigured
 from hub.settings import Settings
 from hub.viewer import Role
 
 START = datetime(2026, 3, 2, 1, tzinfo=UTC)
-ADVANCE = "mutation ($to: DateTime!) { testClockAdvance(input: {to: $to}) { now fired } }"
+ADVANCE = "mutation ($to: DateTime!) { testClockAdvance(input: {to: $to}) { now fired failed } }"
 UPSERT = """mutation ($code: String!) { calendarUpsert(input: {
     code: $code, name: "Week", timezone: "Asia/Shanghai", weekly: {mon: ["09:00-12:00"]}
 }) { calendar { createdAt coversUntil extendsAt } } }"""
@@ -61,7 +62,11 @@ async def test_time_stands_still_until_it_is_advanced(clock_client: HubClient) -
         "coversUntil": "2029-12-31T16:00:00+00:00",
         "extendsAt": "2026-12-31T16:00:00+00:00",
     }
-    assert await _advance(clock_client, "2026-03-02T01:30:00Z") == {"now": "2026-03-02T01:30:00+00:00", "fired": 0}
+    assert await _advance(clock_client, "2026-03-02T01:30:00Z") == {
+        "now": "2026-03-02T01:30:00+00:00",
+        "fired": 0,
+        "failed": 0,
+    }
     second = (await clock_client.query(UPSERT, {"code": "second"}))["calendarUpsert"]["calendar"]
     assert second["createdAt"] == "2026-03-02T01:30:00+00:00"
     error = await clock_client.error(ADVANCE, {"to": "2026-03-02T01:29:59Z"})
@@ -81,7 +86,11 @@ async def test_what_is_due_on_the_way_fires_as_of_its_own_moment(clock_client: H
         assert advanced["now"] == "2028-06-01T00:00:00+00:00"
         again = (await other.query(UPSERT, {"code": "other"}))["calendarUpsert"]["calendar"]
         assert again["createdAt"] == "2028-06-01T00:00:00+00:00"
-    assert await _advance(clock_client, "2028-06-01T00:00:00Z") == {"now": "2028-06-01T00:00:00+00:00", "fired": 0}
+    assert await _advance(clock_client, "2028-06-01T00:00:00Z") == {
+        "now": "2028-06-01T00:00:00+00:00",
+        "fired": 0,
+        "failed": 0,
+    }
 
 
 async def test_keys_end_by_the_test_clock(clock_client: HubClient) -> None:
@@ -128,6 +137,21 @@ async def test_only_administrators_advance_it(clock_client: HubClient) -> None:
     writer = await create_api_key(clock_client.dsn, Role.WRITER)
     error = await clock_client.error(ADVANCE, {"to": "2030-01-01T00:00:00Z"}, key=writer)
     assert (error["code"], error["scope"]) == ("FORBIDDEN", "clock:admin")
+
+
+async def test_a_request_that_cannot_advance_the_clock_says_which_timer_holds_it(
+    clock_client: HubClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timer_loop, "STALL_SECONDS", 0.2)
+    await clock_client.query(UPSERT, {"code": "held"})
+    async with pool_of(clock_client.dsn, Settings()) as connection:
+        extends_at = await connection.fetchval("select min(extends_at) from calendars")
+        async with connection.transaction():
+            await connection.execute("select from calendars for update")
+            error = await clock_client.error(ADVANCE, {"to": (extends_at + timedelta(days=1)).isoformat()})
+    assert (error["code"], error["argument"], error["timer"]) == ("CLOCK_NOT_REACHED", "input.to", "calendar.horizon")
+    assert error["now"] == error["dueAt"] == extends_at.isoformat()
+    assert (await _advance(clock_client, extends_at.isoformat()))["failed"] == 0
 
 
 async def test_the_real_time_cannot_be_advanced(northwind_client: HubClient) -> None:
