@@ -95,7 +95,7 @@ class ClockTools:
                 return AdvancedClock(fired, await count_failures(pool))
             if upcoming != last_upcoming:
                 fired_at, last_upcoming = monotonic(), upcoming
-            if monotonic() - fired_at >= STALL_SECONDS:
+            if batches and monotonic() - fired_at >= STALL_SECONDS:
                 remedy = "its rows are locked, or no process runs that can fire it"
                 raise _not_reached(clock.now(), moment, timer, upcoming, fired, remedy)
             if seconds is not None and batches and monotonic() - started_at >= seconds:

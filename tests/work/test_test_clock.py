@@ -142,15 +142,16 @@ async def test_only_administrators_advance_it(clock_client: HubClient) -> None:
 async def test_a_request_that_cannot_advance_the_clock_says_which_timer_holds_it(
     clock_client: HubClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timer_loop, "STALL_SECONDS", 0.2)
     await clock_client.query(UPSERT, {"code": "held"})
     async with pool_of(clock_client.dsn, Settings()) as connection:
         extends_at = await connection.fetchval("select min(extends_at) from calendars")
         async with connection.transaction():
             await connection.execute("select from calendars for update")
+            monkeypatch.setattr(timer_loop, "STALL_SECONDS", 0.2)
             error = await clock_client.error(ADVANCE, {"to": (extends_at + timedelta(days=1)).isoformat()})
     assert (error["code"], error["argument"], error["timer"]) == ("CLOCK_NOT_REACHED", "input.to", "calendar.horizon")
     assert error["now"] == error["dueAt"] == extends_at.isoformat()
+    monkeypatch.undo()
     assert (await _advance(clock_client, extends_at.isoformat()))["failed"] == 0
 
 
