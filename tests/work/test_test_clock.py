@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from command_line import RunCommand
-from conftest import CreateDatabase, create_api_key
+from conftest import CreateDatabase, create_api_key, execute_sql
 from writer_client import HubClient, open_hub_client
 
 from hub import settings as settings_module
@@ -27,6 +27,12 @@ HORIZON = (
     "query ($code: String!) { calendars(filter: {code: {eq: $code}}) { nodes { coversUntil extendsAt updatedAt } } }"
 )
 
+DAILY_REPORT = """
+insert into reports (owner, name, title, period, timezone, document, sections, per, status, starts_on, closes_at, created_at,
+    updated_at)
+select public_id, 'daily', 'Daily', 'DAY', 'UTC', '{ __typename }', '{}', 'NONE', 'ACTIVE', '2026-03-03', '2026-03-04',
+    '2026-03-03', '2026-03-03' from api_keys where name = 'brief admin'
+"""
 IDS = "query ($code: String!) { calendars(filter: {code: {eq: $code}}) { nodes { id } } }"
 AS_OF = "query ($id: ID!, $at: DateTime!) { nodeAsOf(id: $id, at: $at) { ... on Calendar { name } } }"
 HISTORY = "query ($id: ID!) { node(id: $id) { ... on Calendar { history { nodes { at operation } } } } }"
@@ -182,13 +188,17 @@ async def test_the_command_line_advances_it(database_dsn: str, run_command: RunC
     assert orjson.loads(to_a_time[1]) == [{"now": "2026-03-03T01:00:00Z", "fired": 0, "failed": 0}]
     await run_command("key", "create", "--role", "reader", "--name", "brief", "--expires", "1h")
     (key,) = [key for key in orjson.loads((await run_command("key", "list", "--json"))[1]) if key["name"] == "brief"]
+    await run_command("key", "create", "--role", "admin", "--name", "brief admin")
     times = ("2026-03-03T01:00:00Z", "2026-03-03T02:00:00Z", "living")
     assert (key["created"], key["expires"], key["state"]) == times
     assert (await run_command("clock", "advance", "soon"))[0] == 2
     assert (await run_command("clock", "advance"))[0] == 2
     assert (await run_command("clock", "advance", "--to", "2026-03-01T00:00:00Z"))[0] == 1
+    await execute_sql(database_dsn, DAILY_REPORT)  # its facts are a query, which the command runs itself
+    reports = await run_command("clock", "advance", "--to", "2026-03-05T09:00:00+08:00", "--json")
+    assert orjson.loads(reports[1]) == [{"now": "2026-03-05T01:00:00Z", "fired": 4, "failed": 0}]
     report = await run_command("doctor", "--json")
     (clock,) = [check for check in orjson.loads(report[1]) if check["name"] == "clock"]
-    assert (clock["ok"], clock["problem"]) == (True, "the database has a test clock, at 2026-03-03T01:00:00Z")
+    assert (clock["ok"], clock["problem"]) == (True, "the database has a test clock, at 2026-03-05T01:00:00Z")
     real = await run_command("clock", "advance", "PT1H", HUB_CLOCK="real")
     assert (real[0], "HUB_CLOCK=test" in real[2]) == (1, True)
