@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from hub.db.pool import Connection
-from hub.domain.work.acting import acting_person
+from hub.domain.work.acting import acting_person, person_needed
 from hub.domain.work.clocks import start_clock, stop_clock, void_clock
 from hub.domain.work.disclosure_limits import limit_on
 from hub.domain.work.job_roles import head_of
@@ -89,7 +89,8 @@ async def declare_disclosure(
     limit = await limit_on(tx, type, row["currency"], occurred_on)
     _require_within_limit(row, limit)
     stored = await tx.fetchrow(_PERSON, person)
-    assert stored is not None  # the key goes with the person
+    if stored is None:  # deleted since the key was looked up
+        raise person_needed()
     row |= {"staff_id": person, "unit_id": stored["unit_id"], "customer_id": customer_id, "declared_at": now}
     row["status"] = DisclosureStatus.DECLARED
     key = await rows.insert_row(tx, viewer, Disclosure, row, now, fields=columns)
