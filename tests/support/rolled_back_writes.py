@@ -220,7 +220,9 @@ class Writer:
         """The effects on rows that the viewer does not see."""
         effects = list(effects)
         created = {effect.row_id for effect in effects if effect.before is None}
-        gone = {effect.row_id for effect in effects if effect.operation == "DELETE" and self.sees(effect.before)}
+        deleted = [effect for effect in effects if effect.operation == "DELETE"]
+        # What belongs to a row that the viewer deletes goes with it, whether the viewer sees it or not.
+        gone = {effect.row_id for effect in deleted} if any(self.sees(effect.before) for effect in deleted) else set()
         foreign = []
         for effect in effects:
             if effect.before is not None and effect.row_id not in created and not self.sees(effect.before):
