@@ -116,7 +116,8 @@ async def hand_in(
     if stored["staff_id"] != person:
         raise Forbidden("id: another person declared it, and hands it in; name one of your own.", argument="id")
     _require_received(stored["type"])
-    await move_row(tx, viewer, Disclosure, id, "status", DisclosureStatus.HANDED_IN, now=now)
+    async with rows.updating(tx, viewer, Disclosure, id):
+        await move_row(tx, viewer, Disclosure, id, "status", DisclosureStatus.HANDED_IN, now=now)
     await stop_clock(tx, Disclosure, id, CLOCK, now)
     return DisclosureHandInPayload(id)
 
@@ -134,8 +135,9 @@ async def order_hand_in(
     stored = await _lock_of_other(tx, viewer, id)
     _require_received(stored["type"])
     checked = _reason(reason)
-    await move_row(tx, viewer, Disclosure, id, "status", DisclosureStatus.ORDERED, now=now, reason=checked)
-    await _await_hand_in(tx, id, now)
+    async with rows.updating(tx, viewer, Disclosure, id):
+        await move_row(tx, viewer, Disclosure, id, "status", DisclosureStatus.ORDERED, now=now, reason=checked)
+        await _await_hand_in(tx, id, now)
     subject = await subject_values(tx, Disclosure, id)
     text = f"Hand in {stored['matter']} from {stored['counterparty']}: {checked}"
     await notify(tx, subject, staff_ids=[stored["staff_id"]], type=NotificationType.DUE, text=text, now=now)
@@ -153,7 +155,8 @@ async def clear_disclosure(
 ) -> DisclosureClearPayload:
     """Closes a disclosure that somebody else made: nothing is left to do."""
     await _lock_of_other(tx, viewer, id)
-    await move_row(tx, viewer, Disclosure, id, "status", DisclosureStatus.CLEARED, now=now, reason=_reason(reason))
+    async with rows.updating(tx, viewer, Disclosure, id):
+        await move_row(tx, viewer, Disclosure, id, "status", DisclosureStatus.CLEARED, now=now, reason=_reason(reason))
     await void_clock(tx, Disclosure, id, CLOCK, now)
     return DisclosureClearPayload(id)
 
