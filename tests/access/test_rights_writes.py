@@ -19,7 +19,7 @@ from mutation_inputs import ABSENT_KEY, MutationInput, MutationInputs, entity_of
 from oracle import edge_rows
 from oracle.data import public_id
 from oracle.writable import runs, unwritable_columns
-from rolled_back_writes import COPIED, ID, Effect, Writer, WritesDatabase, open_writes, under_policies
+from rolled_back_writes import COPIED, ID, SUPERSEDED, Effect, Writer, WritesDatabase, open_writes, under_policies
 from row_security import forgetting_statements
 
 from hub.domain.access.shipped_roles import shipped_roles
@@ -98,7 +98,7 @@ def unwritable(writer: Writer, root: str, value: dict[str, Any], effects: Sequen
     named = {name for row in value.get("rows", [value]) for name in row}
     columns = {column for column in map(str, entity.table.c.keys()) if camel_case(column) in named}
     for effect in effects:
-        if effect.entity is entity and not effect.changed <= COPIED:
+        if effect.entity is entity and not effect.changed <= COPIED | SUPERSEDED:
             changed = columns & effect.changed
             for column in unwritable_columns(writer.past, entity, effect.operation, changed, effect.images):
                 yield f"{effect}: {column} may not be written"
@@ -158,6 +158,7 @@ CHANGED_BY = {
     "reportCorrect": "ReportIssue",
     "reportSubmit": "ReportIssue",
     "taskDone": "Task",
+    "verificationConfirm": "Verification",
     "workItemDependencyAdd": "WorkItemDependency",
     "workItemWithdraw": "WorkItem",
 }

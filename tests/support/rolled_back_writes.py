@@ -36,6 +36,7 @@ ID = re.compile(r"\b[a-z]{3}_[0-9a-f]{32}\b")
 TEXTS = {"Customer": "name", "Contact": "name", "Identifier": "value", "Staff": "name", "Interaction": "subject"}
 # What rows copy from the customer whose they are, and the triggers' own columns.
 COPIED = {"owner_id", "unit_id", "version", "updated_at"}
+SUPERSEDED = {"current", "superseded_at"}  # of a row that was current until another one was recorded
 TOTALS = {"net", "total"}  # of an order, which follow from its items
 REFUSED_BY_POLICY = "REFUSED_BY_POLICY"  # stands for what clients are told of an error that nobody expects
 # What the hub writes down about a change of a row that the viewer sees, and whom it tells of it.
