@@ -142,8 +142,8 @@ def run_suites(
             for imported in imports.run(empty_database(server, "imports")):
                 report.show(str(imported))
         if Suite.MATCHING in selected_suites:
-            for line in matching.run(customers, seed):
-                report.show(Text(str(line)))
+            for matching_result in matching.run(customers, seed):
+                report.show(Text(str(matching_result)))
             report.show(str(matching_database.run(empty_database(server, f"matching_{customers}"), customers, seed)))
         if Suite.WEBHOOKS in selected_suites:
             dsn = loaded_database(server, customers, customers)
