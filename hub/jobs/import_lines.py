@@ -278,7 +278,7 @@ class LinePlanner:
                     new.append(row)
             except HubError as error:
                 self._refuse(lines, row, error)
-        await self._complete_new(tx, compiled, new, lines, now)
+        await self._complete_new(tx, compiled, new, lines, now, breathe)
 
     async def _complete_new(
         self,
@@ -287,6 +287,7 @@ class LinePlanner:
         new: Sequence[PlannedRow],
         lines: Sequence[ImportLine],
         now: datetime,
+        breathe: Callable[[], Any],
     ) -> None:
         """Fills in the columns of new rows that follow from other rows: for all at once where a rule can, else one by one."""
         writer = compiled.writer
@@ -299,7 +300,9 @@ class LinePlanner:
             }
             for values, columns in zip(prepared, await rule(tx, prepared, unstored), strict=True):
                 values.update(columns)
-        for row, values in zip(new, prepared, strict=True):
+        for index, (row, values) in enumerate(zip(new, prepared, strict=True)):
+            if index % 20 == 19:
+                await breathe()
             try:
                 row.prepared = await writer.complete(tx, self.viewer, values, now)
             except HubError as error:

@@ -140,7 +140,9 @@ class ImportWriter:
         self, tx: Connection, rows: Sequence[PlannedRow], now: datetime, counts: Counter[str], *, as_one: bool
     ) -> None:
         prepared: list[PreparedRow] = []
-        for row in rows:
+        for index, row in enumerate(rows):
+            if index % 50 == 49:
+                await _breathe()
             new = row.new_identifiers if row.identification is not None else row.identifiers
             for sourced in new:
                 values = {
