@@ -12,6 +12,7 @@ from uuid import UUID
 
 from hub.db.pool import Connection
 from hub.domain.exchange import import_store
+from hub.domain.exchange.dry_runs import DryRun
 from hub.domain.exchange.mapping import parse_mapping
 from hub.domain.exchange.mapping_types import ImportMapping, ImportMode
 from hub.errors import BadInput
@@ -82,8 +83,9 @@ class _Run:
         self._context = context
         self._layout = layout
         self._total = total
-        self._is_dry = bool(context.arguments.get("dry_run"))
-        self._writer = ImportWriter(mapping, ImportMode(context.arguments["mode"]), context.viewer)
+        self._dry_run = DryRun(context.job_id) if context.arguments.get("dry_run") else None
+        mode = ImportMode(context.arguments["mode"])
+        self._writer = ImportWriter(mapping, mode, context.viewer, dry_run=self._dry_run)
 
     async def run(self, path: Path) -> None:
         context = self._context
@@ -98,22 +100,25 @@ class _Run:
             async with context.transaction() as tx:
                 await context.checkpoint(tx, done, done=done, total=done, result=self._result())
                 await import_store.delete_files(tx, context.job_id)
+                if self._dry_run is not None:
+                    await self._dry_run.end(tx)
         finally:
             if hasattr(lines, "close"):
                 lines.close()
 
     def _result(self) -> dict[str, Any]:
-        dry = {"dryRun": True} if self._is_dry else {}
+        dry = {"dryRun": True} if self._dry_run is not None else {}
         return {"file": self._layout.report(), **dry}
 
     async def _write_batch(self, batch: Sequence[FileLine], done: int) -> None:
         context, now = self._context, await self._context.now()
         async with context.transaction() as tx:
-            if self._is_dry:
+            if self._dry_run is not None:
                 await tx.execute("savepoint dry_run")
             outcome = await self._writer.write_batch(tx, batch, now)
-            if self._is_dry:
+            if self._dry_run is not None:
                 await tx.execute("rollback to savepoint dry_run")
+                await self._dry_run.add(tx, outcome.seen)
             await self._move(tx, outcome, done)
 
     async def _move(self, tx: Connection, outcome: BatchOutcome, done: int) -> None:

@@ -113,6 +113,37 @@ async def test_a_dry_run_writes_nothing_and_says_what_would_be(
     assert await connection.fetchval(LOGGED) == before
 
 
+LINE = "Q{n},q{m}@shop-online.net,{name},Germany,Eve,Boss,Q-{n},1,01.01.2026"
+
+
+async def test_a_dry_run_says_of_distant_lines_what_the_import_does(northwind_client: HubClient) -> None:
+    lines = [LINE.format(n=n, m=n, name=f"Q {n}") for n in range(600)]
+    again = [LINE.format(n=n, m=n, name=f"Q {n}") for n in range(20)]  # nothing new
+    renamed = [LINE.format(n=n, m=n, name="Renamed") for n in range(20, 40)]
+    with_address = [LINE.format(n=n, m=f"{n}b", name=f"Q {n}") for n in range(40, 60)]
+    known = "A2,bob@shop-online.net,{},France,,,,,"
+    content = (
+        HEADER + "\n".join([known.format("Bo"), *lines, *again, *renamed, *with_address, known.format("Bo")]) + "\n"
+    )
+    created = await run_import(northwind_client, MAPPING, content, mode="CREATE", dryRun=True)
+    assert [(r["line"], r["code"]) for r in created["rejects"][:2]] == [(2, "ALREADY_EXISTS"), (603, "ALREADY_EXISTS")]
+    assert created["counts"]["rejected"] == 62
+    dry = await run_import(northwind_client, MAPPING, content, dryRun=True)
+    real = await run_import(northwind_client, MAPPING, content)
+    assert (dry["counts"], dry["rejects"]) == (real["counts"], [])
+    assert real["counts"] == {
+        "Customer.created": 600,
+        "Customer.updated": 21,
+        "Customer.unchanged": 41,
+        "Identifier.created": 1_220,
+        "Contact.created": 600,
+        "Contact.unchanged": 60,
+        "Order.created": 600,
+        "Order.unchanged": 60,
+    }
+    assert (await undo_import(northwind_client, real["id"]))["status"] == "SUCCEEDED"
+
+
 async def test_modes_refuse_what_they_do_not_do(northwind_client: HubClient) -> None:
     content = HEADER + "A1,ada@shop-online.net,Ada,Germany,,,,,\nB1,new@shop-online.net,New,France,,,,,\n"
     create = await run_import(northwind_client, MAPPING, content, mode="CREATE", dryRun=True)
