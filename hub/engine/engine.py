@@ -233,8 +233,8 @@ class Engine:
                 raise BadInput(message, code="EXPORT_INVALID")
             variables = self._coerce_variables(operation, request, viewer)
             operation.cost(variables)
-            planners = (self._planner(operation, variables, viewer.rights) for _ in range(2))
-            export_plan = plan_export(*planners, operation.node.selection_set)
+            planner, count_planner = (self._planner(operation, variables, viewer.rights) for _ in range(2))
+            export_plan = plan_export(planner, count_planner, operation.node.selection_set)
             compiled = compile_export(export_plan, viewer.rights)
             statement = compiled.statement
             assert statement is not None

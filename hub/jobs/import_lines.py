@@ -77,7 +77,7 @@ class LinePlanner:
         """The rows that the lines describe, each once, and the lines that go on."""
         drafts: list[tuple[ImportLine, PlannedRow]] = []
         for index, line in enumerate(lines):
-            if index % 20 == 19:
+            if index % 4 == 3:
                 await breathe()
             if compiled.source.when is not None and is_empty(line.line.record.get(compiled.source.when)):
                 continue
@@ -281,7 +281,7 @@ class LinePlanner:
         writer = compiled.writer
         new: list[PlannedRow] = []
         for index, row in enumerate(planned):
-            if index % 10 == 9:
+            if index % 5 == 4:
                 await breathe()
             if row.key is None:
                 continue
@@ -329,7 +329,7 @@ class LinePlanner:
             for values, columns in zip(prepared, await rule(tx, prepared, unstored), strict=True):
                 values.update(columns)
         for index, (row, values) in enumerate(zip(new, prepared, strict=True)):
-            if index % 20 == 19:
+            if index % 10 == 9:
                 await breathe()
             try:
                 row.prepared = await writer.complete(tx, self.viewer, values, now)

@@ -21,6 +21,7 @@ from hub.jobs.import_files import FileLine, FileSurvey, read_lines, survey
 from hub.jobs.import_writer import BatchOutcome, ImportWriter
 
 BATCH = 500  # lines of one transaction
+READ_AT_ONCE = 50
 
 
 async def run_import(context: JobContext) -> None:
@@ -93,7 +94,7 @@ class _Run:
         lines = read_lines(path, self._layout, context.settings.import_limit)
         try:
             await asyncio.to_thread(_skip, lines, done)
-            while batch := await asyncio.to_thread(_take, lines, BATCH):
+            while batch := await _take_batch(lines):
                 await context.proceed()
                 done += len(batch)
                 await self._write_batch(batch, done)
@@ -135,6 +136,14 @@ class _Run:
 def _skip(lines: Iterator[FileLine], count: int) -> None:
     for _ in islice(lines, count):
         pass
+
+
+async def _take_batch(lines: Iterator[FileLine]) -> list[FileLine]:
+    """The next lines. A thread reads a few at a time, since it holds the interpreter for as long as that takes."""
+    batch: list[FileLine] = []
+    while len(batch) < BATCH and (part := await asyncio.to_thread(_take, lines, READ_AT_ONCE)):
+        batch += part
+    return batch
 
 
 def _take(lines: Iterator[FileLine], count: int) -> list[FileLine]:

@@ -15,9 +15,8 @@ from hub.model.statements import ColumnValues
 from hub.model.writer import EntityWriter
 from hub.viewer import Viewer
 
-ROWS_AT_ONCE = (
-    125  # of one statement: the driver encodes them in a millisecond or two, while nothing else of the process runs
-)
+# Of one statement: the driver encodes them in about a millisecond, in which nothing else of the process runs.
+ROWS_AT_ONCE = 50
 
 
 class NotAsOne(Exception):

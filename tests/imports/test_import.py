@@ -250,6 +250,42 @@ async def test_the_command_line_imports_a_file_and_stores_refused_lines(
     assert (code, 'fields.name = "name"' in output) == (0, True)
 
 
+ITEMS = """
+[[rows]]
+entity = "Order"
+match = "number"
+fields.number = "order"
+fields.customer = { identifier = "EXTERNAL_ID", source = "northwind", value = "ALFKI" }
+fields.currency = { value = "EUR" }
+
+[[rows]]
+entity = "OrderItem"
+match = ["order", "product"]
+fields.product = { find = "sku", column = "sku" }
+fields.quantity = "quantity"
+fields.unitPrice = { value = "1.50" }
+"""
+ORDERS = """{ orders(filter: {number: {startsWith: "IT-"}}, orderBy: [{field: PLACED_AT}, {field: NUMBER}]) { nodes {
+    number net items(orderBy: [{field: LINE}]) { nodes { line product { sku } } } } } }"""
+
+
+async def test_items_of_new_and_of_stored_orders_are_numbered_as_they_come(northwind_client: HubClient) -> None:
+    for content in (
+        "order,sku,quantity\nIT-1,NW-001,2\nIT-2,NW-001,1\nIT-1,NW-002,x\nIT-1,NW-003,2\n",
+        "order,sku,quantity\nIT-1,NW-004,1\nIT-1,NW-002,1\n",
+    ):
+        job = await run_import(northwind_client, ITEMS, content)
+        assert job["status"] == "SUCCEEDED", job
+    nodes = (await northwind_client.query(ORDERS))["orders"]["nodes"]
+    assert {node["number"]: (node["net"], [i["product"]["sku"] for i in node["items"]["nodes"]]) for node in nodes} == {
+        "IT-1": ("9.0000", ["NW-001", "NW-003", "NW-004", "NW-002"]),
+        "IT-2": ("1.5000", ["NW-001"]),
+    }
+    assert [[item["line"] for item in node["items"]["nodes"]] for node in nodes if node["number"] == "IT-1"] == [
+        [1, 2, 3, 4]
+    ]
+
+
 PRODUCTS = """
 [[rows]]
 entity = "Product"

@@ -79,7 +79,7 @@ async def identify_many(
             stored[row["customer_id"]].append((row["kind"], row["normalized"], row["source"]))
     identified: list[Identification] = []
     for number, group in enumerate(groups):
-        if number % 50 == 49:
+        if number % 25 == 24:
             await asyncio.sleep(0)  # other work of the process goes on
         identified.append(_identify(group, hits.get(number, []), stored))
     return identified
