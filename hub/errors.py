@@ -95,6 +95,7 @@ CODES: dict[str, str] = {
     "ROLE_LAST_ADMIN": "Nobody could administer the hub any more.",
     # the clock
     "CLOCK_NOT_TEST": "The hub runs with the real time; only a test clock (`HUB_CLOCK=test`) can be advanced.",
+    "CLOCK_NOT_REACHED": "The test clock is still on its way; the error names the timer that is next. The same request goes on.",
     # working time
     "CALENDAR_HORIZON": "The moment, or the end of so much working time, lies outside what the calendar covers.",
     "CALENDAR_EMPTY": "The calendar would have no working time at all.",

@@ -233,7 +233,8 @@ class Engine:
                 raise BadInput(message, code="EXPORT_INVALID")
             variables = self._coerce_variables(operation, request, viewer)
             operation.cost(variables)
-            planner, count_planner = (self._planner(operation, variables, viewer.rights) for _ in range(2))
+            planner = self._planner(operation, variables, viewer.rights)
+            count_planner = self._planner(operation, variables, viewer.rights)
             export_plan = plan_export(planner, count_planner, operation.node.selection_set)
             compiled = compile_export(export_plan, viewer.rights)
             statement = compiled.statement

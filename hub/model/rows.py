@@ -161,6 +161,12 @@ async def _require_within_rights(
         raise Forbidden(message, extensions={"entity": entity.__name__})
 
 
+async def require_creatable(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID) -> None:
+    """Raises Forbidden for a row that a command has inserted and the viewer's roles do not let it create."""
+    if viewer.rights.roles:
+        await _require_within_rights(tx, viewer, entity, key, Verb.CREATE, ())
+
+
 async def _is_within(
     tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, verb: Verb, limited: tuple[str, ...] = ()
 ) -> bool:
@@ -221,7 +227,7 @@ async def update_row(
 
 @asynccontextmanager
 async def updating(
-    tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, *, fields: Collection[str]
+    tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, *, fields: Collection[str] = ()
 ) -> AsyncIterator[None]:
     """In the block, a command updates a row by statements of its own; raises as `update_row` for what roles do not allow."""
     limited = _limited(viewer, entity, Verb.UPDATE, fields)

@@ -94,7 +94,6 @@ class Rules:
     references: dict[str, ReferenceLookup] = field(default_factory=dict)
     lookups: dict[str, Lookup] = field(default_factory=dict)
     guards: dict[tuple[str, str], Callable[[Write], None]] = field(default_factory=dict)
-    movers: dict[tuple[str, str], Callable[[sa.FromClause], sa.ColumnElement[bool]]] = field(default_factory=dict)
 
     async def changed(self, tx: Connection, entity: type[Any], key: UUID, now: datetime) -> None:
         """Runs what follows from a change of a row."""
@@ -240,17 +239,6 @@ def guards(entity: type[Any], column: str, state: str) -> Callable[[Rule], Rule]
 
     def register(rule: Rule) -> Rule:
         entity.rules.guards[column, state] = rule
-        return rule
-
-    return register
-
-
-def may_move(entity: type[Any], column: str, name: str) -> Callable[[Rule], Rule]:
-    """Registers who may make the moves that are `only` for the `name`: a condition on the row, in SQL, which may name
-    parameters of the viewer (VIEWER_STAFF of hub/model/scopes.py)."""
-
-    def register(rule: Rule) -> Rule:
-        entity.rules.movers[column, name] = rule
         return rule
 
     return register

@@ -89,6 +89,7 @@ ELSEWHERE = {
     "CALENDAR_EMPTY": "of calendars: test_calendars.py",
     "CALENDAR_HORIZON": "of calendars: test_calendars.py",
     "CLOCK_NOT_TEST": "of the test clock: test_test_clock.py",
+    "CLOCK_NOT_REACHED": "of the test clock: test_test_clock.py",
     "CODE_EXHAUSTED": "of codes: test_codes.py",
     "CODE_INVALID": "of codes: test_codes.py",
     "CRITERIA_UNMET": "of steps: test_work_steps.py",
