@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from hub.db.pool import Connection
-from hub.domain.work.acting import acting_person
+from hub.domain.work.acting import acting_person, person_needed
 from hub.domain.work.clock_starts import starts_clock
 from hub.domain.work.clocks import start_clock, stop_clock, void_clock
 from hub.domain.work.disclosure_limits import limit_on
@@ -93,7 +93,8 @@ async def declare_disclosure(
     limit = await limit_on(tx, type, row["currency"], occurred_on)
     _require_within_limit(row, limit)
     stored = await tx.fetchrow(_PERSON, person)
-    assert stored is not None  # the key goes with the person
+    if stored is None:  # deleted since the key was looked up
+        raise person_needed()
     row |= {"staff_id": person, "unit_id": stored["unit_id"], "customer_id": customer_id, "declared_at": now}
     row["status"] = DisclosureStatus.DECLARED
     key = await rows.insert_row(tx, viewer, Disclosure, row, now, fields=columns)
@@ -119,7 +120,8 @@ async def hand_in(
     if stored["staff_id"] != person:
         raise Forbidden("id: another person declared it, and hands it in; name one of your own.", argument="id")
     _require_received(stored["type"])
-    await move_row(tx, viewer, Disclosure, id, "status", DisclosureStatus.HANDED_IN, now=now)
+    async with rows.updating(tx, viewer, Disclosure, id):
+        await move_row(tx, viewer, Disclosure, id, "status", DisclosureStatus.HANDED_IN, now=now)
     await stop_clock(tx, Disclosure, id, CLOCK, now)
     return DisclosureHandInPayload(id)
 
@@ -137,8 +139,9 @@ async def order_hand_in(
     stored = await _lock_of_other(tx, viewer, id)
     _require_received(stored["type"])
     checked = _reason(reason)
-    await move_row(tx, viewer, Disclosure, id, "status", DisclosureStatus.ORDERED, now=now, reason=checked)
-    await _await_hand_in(tx, id, now)
+    async with rows.updating(tx, viewer, Disclosure, id):
+        await move_row(tx, viewer, Disclosure, id, "status", DisclosureStatus.ORDERED, now=now, reason=checked)
+        await _await_hand_in(tx, id, now)
     subject = await subject_values(tx, Disclosure, id)
     text = f"Hand in {stored['matter']} from {stored['counterparty']}: {checked}"
     await notify(tx, subject, staff_ids=[stored["staff_id"]], type=NotificationType.DUE, text=text, now=now)
@@ -156,7 +159,8 @@ async def clear_disclosure(
 ) -> DisclosureClearPayload:
     """Closes a disclosure that somebody else made: nothing is left to do."""
     await _lock_of_other(tx, viewer, id)
-    await move_row(tx, viewer, Disclosure, id, "status", DisclosureStatus.CLEARED, now=now, reason=_reason(reason))
+    async with rows.updating(tx, viewer, Disclosure, id):
+        await move_row(tx, viewer, Disclosure, id, "status", DisclosureStatus.CLEARED, now=now, reason=_reason(reason))
     await void_clock(tx, Disclosure, id, CLOCK, now)
     return DisclosureClearPayload(id)
 

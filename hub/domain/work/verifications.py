@@ -214,12 +214,12 @@ async def _decide(
     await _require_shown(tx, viewer, entity, subject["id"], stored["columns"])
     await _require_other_person(tx, viewer, person, stored, now)
     _require_pending(stored)
-    if stored["digest"] != _values(subject, stored["columns"])["digest"]:  # SQL beside the hub changed them
-        await _set(tx, key, {"status": VerificationStatus.STALE}, now)
-        await void_clock(tx, Verification, key, CLOCK, now)
-        return
-    decided = {"status": status, "verified_by_id": person, "verified_at": now, "note": note}
-    await _set(tx, key, decided, now)
+    async with rows.updating(tx, viewer, Verification, key, fields=() if note is None else ("note",)):
+        if stored["digest"] != _values(subject, stored["columns"])["digest"]:  # SQL beside the hub changed them
+            await _set(tx, key, {"status": VerificationStatus.STALE}, now)
+            await void_clock(tx, Verification, key, CLOCK, now)
+            return
+        await _set(tx, key, {"status": status, "verified_by_id": person, "verified_at": now, "note": note}, now)
     await stop_clock(tx, Verification, key, CLOCK, now)
     if status is VerificationStatus.CONFIRMED:
         waiting = [name for name in subject[UNVERIFIED] if name not in stored["columns"]]
