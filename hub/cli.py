@@ -33,6 +33,7 @@ from hub import (
     job_command_line,
     keyfile,
     launch,
+    match_command_line,
     role_command_line,
 )
 from hub import settings as settings_module
@@ -62,6 +63,7 @@ app.add_typer(audit_command_line.commands, name="audit")
 app.add_typer(clock_command_line.commands, name="clock")
 app.add_typer(role_command_line.commands, name="role")
 app.add_typer(job_command_line.commands, name="jobs")
+app.add_typer(match_command_line.commands, name="match")
 app.command(name="import")(import_command_line.import_file)
 app.add_typer(client_command_line.documents, name="documents")
 app.command(name="export")(export_command_line.export)

@@ -12,16 +12,20 @@ from hub.changefeed import audit_chain
 from hub.db import log_partitions
 from hub.db.audit_buffer import FLUSH_INTERVAL, AuditBuffer
 from hub.db.pool import Pool
+from hub.db.transaction import record_caller
 from hub.domain.access import key_upkeep, token_sessions
 from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.domain.exchange import dry_runs, import_store
+from hub.domain.identity.merge_commands import MergeLimits
 from hub.domain.jobs import queue as job_queue
+from hub.domain.matching import automatic
 from hub.domain.webhooks import retention
 from hub.jobs.export_job import delete_old_files
 from hub.model import idempotency, timer_runs
 from hub.observability import InternalFailure, emit
 from hub.settings import Settings
 from hub.time_source import REAL_TIME, TimeSource
+from hub.viewer import ADMIN
 from hub.web.auth import Credentials
 from hub.web.metrics import Metrics
 
@@ -78,6 +82,7 @@ def periodic_tasks(
         PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
+        *_matching_tasks(pool, settings, time_source),
         PeriodicTask("purge jobs", 600.0, partial(_purge_jobs, pool, settings)),
         PeriodicTask("delete files of exports", 60.0, partial(_delete_export_files, pool, settings, time_source)),
         PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool)),
@@ -103,6 +108,20 @@ def _log_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator[P
     yield PeriodicTask("rotate log partitions", 600.0, rotate_log_partitions)
     yield PeriodicTask("flush the audit buffer", FLUSH_INTERVAL, flush_buffer)
     yield PeriodicTask("prune the audit log", 3600.0, prune_log)
+
+
+def _matching_tasks(pool: Pool, settings: Settings, time_source: TimeSource) -> Iterator[PeriodicTask]:
+    least_score = settings.match_automatic_merge
+    if least_score is None:
+        return
+    limits = MergeLimits(settings.merge_rows_at_once, timedelta(days=settings.merge_undo))
+
+    async def merge_candidates() -> bool:
+        async with pool.transaction() as tx:
+            await record_caller(tx, ADMIN, "")
+            return await automatic.merge_next(tx, least_score, limits, time_source.now())
+
+    yield PeriodicTask("merge candidates", 1.0, merge_candidates)
 
 
 async def _purge_expired_keys(pool: Pool, time_source: TimeSource) -> bool:

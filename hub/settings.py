@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -113,6 +114,12 @@ class Settings(BaseSettings):
     )
     merge_rows_at_once: int = Field(
         2_000, ge=0, description="Rows of a customer up to which a merge is done at once; with more, a job does it."
+    )
+    match_automatic_merge: Decimal | None = Field(
+        None,
+        ge=12,
+        le=1000,
+        description="Score in bits from which customers are merged without a person, if no field contradicts; never by default.",
     )
     merge_undo: int = Field(30, ge=1, le=365, description="Days for which the merge of two customers can be undone.")
     email_test_domains: bool = Field(

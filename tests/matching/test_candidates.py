@@ -1,6 +1,7 @@
 """Candidates: who may be one customer, why, and what people decide; what look alike and are two stays apart."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -9,8 +10,10 @@ import asyncpg
 import pytest
 from change_workload import wait_until
 from conftest import CreateDatabase, create_api_key
-from matching_hub import ANY_CANDIDATE, CANDIDATES, CREATE, MatchingHub, open_matching_hub
+from matching_hub import ANY_CANDIDATE, CANDIDATES, CREATE, START, MatchingHub, open_matching_hub
 
+from hub.domain.identity.merge_commands import MergeLimits
+from hub.domain.matching.automatic import merge_next
 from hub.viewer import Role
 
 UPDATE = "mutation ($input: CustomerUpdateInput!) { customerUpdate(input: $input) { customer { id } } }"
@@ -19,6 +22,7 @@ DECIDE = """mutation ($input: MatchCandidateDecideInput!) { matchCandidateDecide
 } }"""
 UNDO = "mutation ($id: ID!) { mergeUndo(input: {id: $id}) { customer { id } } }"
 ONE_CANDIDATE = "query ($id: ID!) { matchCandidate(id: $id) { id } }"
+TWO = "query ($a: ID!, $b: ID!) { a: customer(id: $a) { id } b: customer(id: $b) { id } }"
 ROLE = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
 IDENTIFY = """mutation ($input: IdentifyInput!) { identify(input: $input) {
     outcome reasons customer { id name bornOn } } }"""
@@ -288,3 +292,27 @@ async def test_a_customer_is_born_in_living_memory(hub: MatchingHub, day: str) -
     values = {"name": "Uwe", "unitId": hub.units["east"], "bornOn": day}
     error = await hub.client.error(CREATE, {"input": values})
     assert (error["code"], error["argument"]) == ("VALUE_INVALID", "input.bornOn")
+
+
+async def test_certain_pairs_are_merged_without_a_person_where_a_setting_allows_it(hub: MatchingHub) -> None:
+    sure = {"email": "{}@xaver-online.net", "phone": "+49 421 55501{}", "tax_id": "DE1234567{}", "bornOn": "1977-07-07"}
+
+    def shared(number: str) -> dict[str, str]:
+        return {name: value.format(number) for name, value in sure.items()}
+
+    first, second = [await hub.create("Xaver Xanten", **shared("31")) for _ in range(2)]
+    third, fourth = await hub.create("Yorick Yps", **shared("42")), await hub.create("Zoe Yps", **shared("42"))
+    await hub.refresh()
+    limits = MergeLimits(1_000, timedelta(days=30))
+    connection = await asyncpg.connect(hub.client.dsn)
+    try:
+        more = True
+        while more:
+            async with connection.transaction():
+                more = await merge_next(connection, Decimal(12), limits, START)
+    finally:
+        await connection.close()
+    merged = await hub.client.query(TWO, {"a": first, "b": second})
+    assert merged["a"]["id"] == merged["b"]["id"] == first
+    apart = await hub.client.query(TWO, {"a": third, "b": fourth})
+    assert (apart["a"]["id"], apart["b"]["id"]) == (third, fourth)

@@ -1,5 +1,6 @@
 """A hub with customers who may be one, and what brings its candidates up to date at once."""
 
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from writer_client import HubClient, open_hub_client
 from hub.domain.matching.candidates import rebuild
 from hub.settings import Settings
 
+NUMBERS = itertools.count()
 START = datetime(2026, 2, 13, 9, tzinfo=UTC)
 UNIT = """mutation ($input: OrgUnitCreateInput!) { orgUnitCreate(input: $input) { orgUnit { id } } }"""
 CREATE = "mutation ($input: CustomerCreateInput!) { customerCreate(input: $input) { customer { id version } } }"
@@ -32,7 +34,7 @@ class MatchingHub:
     async def create(self, name: str, *, unit: str = "east", street: str = "", **fields: Any) -> str:
         """A customer; `email` and `phone` are identifiers, reported by a system of its own, and `street` an address."""
         identifiers = [
-            {"kind": word, "value": fields.pop(word.lower()), "source": f"shop {name} {street}"}
+            {"kind": word, "value": fields.pop(word.lower()), "source": f"shop {next(NUMBERS)}"}
             for word in ("EMAIL", "PHONE", "TAX_ID")
             if word.lower() in fields
         ]

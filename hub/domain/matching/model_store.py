@@ -1,6 +1,7 @@
 """Versions of the parameters: the latest one scores; the defaults do until there is one."""
 
 from datetime import datetime
+from uuid import UUID
 
 from hub.db.pool import Connection
 from hub.domain.matching.model import MatchModel
@@ -10,6 +11,8 @@ from hub.model import exact_json
 _LATEST_VERSION = "select max(version) from match_models"
 _PARAMETERS = "select parameters from match_models where version = $1"
 _COUNT = "select greatest(reltuples, 0)::bigint from pg_class where oid = 'customers'::regclass"
+_NEXT_CUSTOMERS = "select id from customers where $1::uuid is null or id > $1 order by id limit $2"
+_REBUILD = "update projections set rebuilding = true, rebuilt_to = null where name = 'match_candidates'"
 _INSERT = "insert into match_models (version, parameters, trained_at) values ($1, $2, $3)"
 RETAINED_VERSIONS = 20
 _PRUNE = "delete from match_models where version <= $1"
@@ -35,7 +38,20 @@ async def current_scorer(tx: Connection) -> MatchScorer:
     return _LatestScorer.scorer
 
 
+async def next_customers(connection: Connection, after: UUID | None, limit: int) -> list[UUID]:
+    """The customers behind `after` in the order of their ids."""
+    return [row["id"] for row in await connection.fetch(_NEXT_CUSTOMERS, after, limit)]
+
+
+async def next_version(tx: Connection) -> int:
+    """The version of the next training; others wait until the transaction ends."""
+    await tx.execute("lock table match_models in exclusive mode")
+    version: int = await tx.fetchval(_LATEST_VERSION) or 0
+    return version + 1
+
+
 async def save_model(tx: Connection, model: MatchModel, now: datetime) -> None:
-    """Stores a version of the parameters, and forgets those that are much older."""
+    """Stores a version of the parameters, forgets those that are much older, and has all candidates scored anew."""
     await tx.execute(_INSERT, model.version, exact_json.dumps(model.as_json()), now)
     await tx.execute(_PRUNE, model.version - RETAINED_VERSIONS)
+    await tx.execute(_REBUILD)
