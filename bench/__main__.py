@@ -135,21 +135,26 @@ def run_suites(
         if Suite.HIDDEN in selected_suites:
             for medians in hidden_rows.run(loaded_database(server, customers, customers), rounds * PAIRS_OF_A_ROUND):
                 report.show(Text(str(medians)))
-        if Suite.TIMERS in selected_suites:
-            for figure in timers.run(empty_database(server, "timers")):
-                report.show(str(figure))
-        if Suite.IMPORT in selected_suites:
-            for imported in imports.run(empty_database(server, "imports")):
-                report.show(str(imported))
-        if Suite.MATCHING in selected_suites:
-            for matching_result in matching.run(customers, seed):
-                report.show(Text(str(matching_result)))
-            report.show(str(matching_database.run(empty_database(server, f"matching_{customers}"), customers, seed)))
+        _run_with_own_data(server, selected_suites, customers, seed)
         if Suite.WEBHOOKS in selected_suites:
             dsn = loaded_database(server, customers, customers)
             for name, result in webhooks.run(dsn, data, rounds, max(seconds, MIN_STREAM_SECONDS)).items():
                 report.show(f"{name}: {result}")
     _finish("-".join(selected_suites), plan, customers, samples)
+
+
+def _run_with_own_data(server: BenchServer, suites: list[Suite], customers: int, seed: int) -> None:
+    """The suites that fill databases of their own."""
+    if Suite.TIMERS in suites:
+        for figure in timers.run(empty_database(server, "timers")):
+            report.show(str(figure))
+    if Suite.IMPORT in suites:
+        for imported in imports.run(empty_database(server, "imports")):
+            report.show(str(imported))
+    if Suite.MATCHING in suites:
+        for matching_result in matching.run(customers, seed):
+            report.show(Text(str(matching_result)))
+        report.show(str(matching_database.run(empty_database(server, f"matching_{customers}"), customers, seed)))
 
 
 def run_commits(

@@ -82,7 +82,6 @@ def periodic_tasks(
         PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
-        *_matching_tasks(pool, settings, time_source),
         PeriodicTask("purge jobs", 600.0, partial(_purge_jobs, pool, settings)),
         PeriodicTask("delete files of exports", 60.0, partial(_delete_export_files, pool, settings, time_source)),
         PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool)),
@@ -174,7 +173,8 @@ def run_all(
     time_source: TimeSource,
 ) -> AbstractAsyncContextManager[None]:
     """Runs all periodic tasks of a serving process while the body runs."""
-    return run_periodic_tasks(periodic_tasks(pool, key_cache, documents, metrics, audit, settings, time_source))
+    tasks = periodic_tasks(pool, key_cache, documents, metrics, audit, settings, time_source)
+    return run_periodic_tasks((*tasks, *_matching_tasks(pool, settings, time_source)))
 
 
 @asynccontextmanager
