@@ -64,7 +64,7 @@ def test_addresses_that_differ_in_digits_do_not_count_in_favour() -> None:
 def people(count: int, seed: int) -> list[MatchRecord]:
     """Customers, every fifth of whom is recorded twice."""
     generator = random.Random(seed)
-    records = []
+    records: list[MatchRecord] = []
     for number in range(count):
         name = f"{generator.choice(FIRST_NAMES)} {generator.choice(FAMILY_NAMES)}"
         born_on = f"{generator.randint(1940, 2005)}-{generator.randint(1, 12):02d}-{generator.randint(1, 28):02d}"
