@@ -273,15 +273,14 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
     """Runs the whole hub on a database, without a socket. Worker processes share metrics and budgets in the folder `shared`."""
     async with open_pools(settings, dsn) as pools:
         disk_space, documents, audit = DiskSpace(pools.requests), TrustedDocuments(), AuditBuffer()
-        await load_manifests(pools.requests, settings.trusted_documents, documents)
         clock = await open_clock(settings, pools.timers)
+        await load_manifests(pools.requests, settings.trusted_documents, documents, clock.time_source)
         metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(metrics), observability.add_handler(disk_space, DiskFull)]
         try:
             async with (
                 running_authenticator(pools.keys, settings, clock.time_source) as key_cache,
                 scheduler.run_all(pools.requests, key_cache, documents, metrics, audit, settings, clock.time_source),
-                Sequencer(dsn, settings).running(),
                 cost_accounts(settings, shared) as accounts,
             ):
                 engine, cursors, encryptor = await build_graphql_engine(
@@ -292,6 +291,8 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                 )
                 live_shares = LiveShares(settings.live_limit, settings.key_live_limit)
                 async with (
+                    # Not before: building the engine takes longer than the leader's session may be idle.
+                    Sequencer(dsn, settings).running(),
                     SubscriptionRegistry(engine, changefeed, live_shares).running() as streams,
                     TimerLoop(clock, pools.timers).running(),
                     running_projections(settings, dsn, cursors),
@@ -325,14 +326,14 @@ async def webhook_worker_lifespan(settings: Settings, dsn: str, clock: UtcClock 
     """Runs webhooks and jobs without a server; it also sequences changes if no other process does."""
     pool = await Pool.open(dsn, settings)
     try:
-        documents, time_source = TrustedDocuments(), (await open_clock(settings, pool)).time_source
+        documents, hub_clock = TrustedDocuments(), await open_clock(settings, pool)
         async with pool.connection() as connection:
             await documents.refresh(connection)
-        engine, cursors, encryptor = await build_graphql_engine(settings, pool, pool)
+        engine, cursors, encryptor = await build_graphql_engine(settings, pool, pool, clock=hub_clock)
         async with (
             Sequencer(dsn, settings).running(),
             webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor, clock),
-            running_jobs(dsn, JobServices(settings, engine, cursors, documents, time_source)),
+            running_jobs(dsn, JobServices(settings, engine, cursors, documents, hub_clock.time_source)),
             running_projections(settings, dsn, cursors),
         ):
             yield

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
+from asyncpg.protocol import NO_TIMEOUT
 
 from hub.db.backend_priority import lower_priority, runs_here
 from hub.db.database_errors import database_unavailable, is_connection_fatal, translate_error
@@ -18,6 +19,7 @@ from hub.db.lanes import QUICK_SECONDS, StatementLanes, background_connections
 from hub.db.meter import WorkMeter
 from hub.db.pooled_connection import PooledConnection
 from hub.db.runtime_role import ServingIdentity, connect_to_serve
+from hub.deadlines import Deadlines
 from hub.errors import HubError, Unavailable
 from hub.settings import Settings
 
@@ -46,6 +48,7 @@ def _session_settings(settings: Settings) -> dict[str, str]:
         "pg_trgm.strict_word_similarity_threshold": str(SIMILARITY_THRESHOLD),
         "jit": "off",
         "random_page_cost": "1.1",
+        **({"hub.clock": "test"} if settings.clock == "test" else {}),  # the log's triggers read the test clock then
     }
 
 
@@ -122,6 +125,7 @@ class _ConnectionSet:
         self._idle: list[PooledConnection] = []
         self._idle_background: list[PooledConnection] = []
         self._closing = False
+        self._deadlines = Deadlines(settings.statement_timeout + TIMEOUT_MARGIN)
 
     async def connect(self, background: bool = False) -> PooledConnection:
         others = self._idle if background else self._idle_background
@@ -181,10 +185,11 @@ class _ConnectionSet:
         custom_plan: bool,
         workers: bool | None,
         fetch_mode: FetchMode,
+        started_at: float,
     ) -> Any:
         """Runs a statement on a connection, which is returned or closed; raises HubError.
 
-        `workers` says whether it may have parallel workers; None where it does not matter."""
+        `workers` says whether it may have parallel workers; None where it does not matter. `started_at` is of perf_counter."""
         try:
             statement = pooled.prepared(text) or await pooled.prepare(text)
             if pooled.custom_plan is not custom_plan:
@@ -193,12 +198,18 @@ class _ConnectionSet:
             if workers is not None and pooled.workers is not workers:
                 await pooled.connection.execute(WORKERS_SQL[workers])
                 pooled.workers = workers
-            result = await fetch_mode(statement, *arguments)
+            self._deadlines.add(pooled, started_at)
+            try:
+                result = await fetch_mode(statement, *arguments, timeout=NO_TIMEOUT)
+            finally:
+                self._deadlines.remove(pooled)
         except asyncpg.InvalidCachedStatementError as error:
             pooled.connection.terminate()  # a migration changed the tables of its prepared statements
             raise translate_error(error) from error
         except asyncpg.PostgresError as error:
             self.return_after_error(pooled, error)
+            if pooled.timed_out:
+                self.note_failure(TimeoutError())
             raise translate_error(error) from error
         except Exception as error:
             # The protocol state of the connection is unknown.
@@ -292,7 +303,9 @@ class Pool:
                 started_at = perf_counter()
                 metered_at = 0.0 if meter is None else meter.clock()
                 try:
-                    return await connections.fetch(pooled, text, arguments, custom_plan, workers, fetch_mode)
+                    return await connections.fetch(
+                        pooled, text, arguments, custom_plan, workers, fetch_mode, started_at
+                    )
                 finally:
                     seconds = perf_counter() - started_at
                     if lanes is not None and (lane is not None or seconds >= QUICK_SECONDS or lanes.has_slow_texts):

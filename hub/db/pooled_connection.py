@@ -14,7 +14,7 @@ class PooledConnection:
 
     `workers` says whether its statements may have parallel workers."""
 
-    __slots__ = ("background", "connection", "custom_plan", "statements", "text_length", "workers")
+    __slots__ = ("background", "connection", "custom_plan", "statements", "text_length", "timed_out", "workers")
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", *, background: bool = False) -> None:
         self.connection = connection
@@ -23,6 +23,12 @@ class PooledConnection:
         self.custom_plan = False
         self.workers = True
         self.text_length = 0
+        self.timed_out = False
+
+    def on_timeout(self) -> None:
+        """Closes the connection, whose statement then fails: neither it nor its server answers in time."""
+        self.timed_out = True
+        self.connection.terminate()
 
     def prepared(self, text: str) -> Any:
         """The prepared statement of a text; None if there is none."""

@@ -2,13 +2,11 @@
 
 Lines that describe the same row alike share it. One that contradicts an earlier line of its batch waits for the next wave."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-
-from uuid_utils.compat import uuid7
 
 from hub.db.pool import Connection
 from hub.domain.customers.bulk_identify import SourcedIdentifier, identify_many
@@ -18,13 +16,21 @@ from hub.domain.exchange.mapping_types import (
     LinkSource,
 )
 from hub.errors import BadInput, HubError, NotFound
-from hub.jobs.import_rows import CompiledRow, ImportLine, LineFault, PlannedRow, key_or_value
+from hub.jobs.import_rows import (
+    USUAL_STAMPS,
+    CompiledRow,
+    ImportLine,
+    LineFault,
+    PlannedRow,
+    RowStamps,
+    key_or_value,
+)
 from hub.jobs.import_values import is_empty
 from hub.model import bulk_statements, exact_json
 from hub.model.entity import Entity
-from hub.model.rows import not_visible
+from hub.model.rows import default_unit, not_visible
 from hub.model.rules import Write
-from hub.model.writer import EntityWriter, default_unit
+from hub.model.writer import EntityWriter
 from hub.schema.customers.customers import Customer
 from hub.viewer import Viewer
 
@@ -32,10 +38,12 @@ from hub.viewer import Viewer
 class LinePlanner:
     """Plans the lines of one import."""
 
-    def __init__(self, mapping: ImportMapping, mode: ImportMode, viewer: Viewer) -> None:
+    def __init__(
+        self, mapping: ImportMapping, mode: ImportMode, viewer: Viewer, stamps: RowStamps = USUAL_STAMPS
+    ) -> None:
         self._mode = mode
+        self._stamps = stamps
         self.viewer = viewer
-        self.left_out: Counter[str] = Counter()  # rows that were refused and left out, by entity
         self.compiled = [CompiledRow(row, mapping) for row in mapping.rows]
 
     async def plan(
@@ -46,6 +54,8 @@ class LinePlanner:
         `breathe` is awaited now and then, so that other work of the process goes on."""
         waiting: list[ImportLine] = []
         active = [line for line in lines if line.fault is None]
+        for line in active:
+            line.rows, line.left_out = {}, []
         for compiled in self.compiled:
             active = [line for line in active if line.fault is None]
             planned, active = await self._describe(tx, compiled, active, waiting, breathe)
@@ -72,23 +82,16 @@ class LinePlanner:
                 drafts.append((line, compiled.describe(line)))
             except HubError as error:
                 if compiled.source.skips_invalid:
-                    self.left_out[compiled.source.entity.__name__] += 1
+                    line.left_out.append(compiled.source.entity.__name__)
                 else:
                     line.fault = LineFault(error, compiled.source)
         await self._find_links(tx, compiled, drafts)
         known: dict[Any, PlannedRow] = {}
         planned: list[PlannedRow] = []
         blocked: set[int] = set()
-        numbered: set[Any] = set()
         for line, draft in drafts:
             if line.fault is not None:
                 continue
-            parent = compiled.numbered_in(draft)
-            if parent is not None and parent in numbered:
-                waiting.append(line)
-                blocked.add(id(line))
-                continue
-            numbered.add(parent)
             tokens = compiled.tokens(draft, line)
             earlier = next((known[token] for token in tokens if token in known), None)
             if earlier is None:
@@ -196,7 +199,7 @@ class LinePlanner:
         if not records:
             if mode is ImportMode.UPDATE:
                 raise NotFound(f"{argument}: no row is found by it, and this import creates none.", argument=argument)
-            row.key, row.is_new = uuid7(), True
+            row.key, row.is_new = self._stamps.of_row(row), True
             return
         if mode is ImportMode.CREATE:
             message = (
@@ -208,14 +211,15 @@ class LinePlanner:
 
     def _refuse(self, lines: Sequence[ImportLine], row: PlannedRow, error: HubError) -> None:
         """Refuses the lines that describe a row, or leaves the row out where the mapping says so."""
-        if row.source.skips_invalid and isinstance(error, BadInput):
-            self.left_out[row.source.entity.__name__] += 1
-        for line in lines:
-            if line.rows.get(row.source.name) is row and line.fault is None:
-                if row.source.skips_invalid and isinstance(error, BadInput):
-                    del line.rows[row.source.name]
-                else:
-                    line.fault = LineFault(error, row.source)
+        is_left_out = row.source.skips_invalid and isinstance(error, BadInput)
+        own = [line for line in lines if line.rows.get(row.source.name) is row and line.fault is None]
+        if is_left_out and own:
+            own[0].left_out.append(row.source.entity.__name__)
+        for line in own:
+            if is_left_out:
+                del line.rows[row.source.name]
+            else:
+                line.fault = LineFault(error, row.source)
 
     async def _match_customers(
         self, tx: Connection, planned: Sequence[PlannedRow]
@@ -248,6 +252,7 @@ class LinePlanner:
         """Runs the rules of new rows; links to rows that are new as well are known by then."""
         unit: UUID | None = None
         writer = compiled.writer
+        new: list[PlannedRow] = []
         for index, row in enumerate(planned):
             if index % 10 == 9:
                 await breathe()
@@ -269,9 +274,45 @@ class LinePlanner:
                     ):
                         unit = unit or await default_unit(tx, self.viewer)
                         values = {**values, "unit_id": unit}
-                    row.prepared = await writer.prepare(tx, self.viewer, values, now)
+                    row.prepared = await writer.draft(tx, self.viewer, values, now)
+                    new.append(row)
             except HubError as error:
                 self._refuse(lines, row, error)
+        await self._complete_new(tx, compiled, new, lines, now)
+
+    async def _complete_new(
+        self,
+        tx: Connection,
+        compiled: CompiledRow,
+        new: Sequence[PlannedRow],
+        lines: Sequence[ImportLine],
+        now: datetime,
+    ) -> None:
+        """Fills in the columns of new rows that follow from other rows: for all at once where a rule can, else one by one."""
+        writer = compiled.writer
+        if writer.entity.rules.resolve_many:
+            new = [row for row in new if self._has_all(compiled, row, lines)]
+        prepared = [row.prepared or {} for row in new]
+        for rule in writer.entity.rules.resolve_many if new else ():
+            unstored = {
+                link.key for line in lines for link in line.rows.values() if link.is_new and link.key is not None
+            }
+            for values, columns in zip(prepared, await rule(tx, prepared, unstored), strict=True):
+                values.update(columns)
+        for row, values in zip(new, prepared, strict=True):
+            try:
+                row.prepared = await writer.complete(tx, self.viewer, values, now)
+            except HubError as error:
+                self._refuse(lines, row, error)
+
+    def _has_all(self, compiled: CompiledRow, row: PlannedRow, lines: Sequence[ImportLine]) -> bool:
+        """Whether a new row has what only its line can give; else the line is refused, so that it takes no number."""
+        try:
+            compiled.writer.require_complete(row.prepared or {}, compiled.writer.server_filled)
+        except HubError as error:
+            self._refuse(lines, row, error)
+            return False
+        return True
 
 
 def _customer_of(draft: PlannedRow) -> UUID | None:

@@ -21,11 +21,12 @@ class NotAsOne(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PreparedRow:
-    """A new row, complete and checked, with its key, and the columns that the caller named."""
+    """A new row, complete and checked, with its key, the columns that the caller named, and its time if that is not now."""
 
     key: UUID
     values: ColumnValues
     fields: Sequence[str]
+    created_at: datetime | None = None
 
 
 async def insert_prepared(
@@ -49,16 +50,16 @@ async def insert_prepared(
         for row in prepared:
             with collisions.LIMIT.counting(viewer, writer.global_keys, now):
                 values = {**row.values, "id": row.key}
-                insert = rows.insert_row(tx, viewer, entity, values, now, fields=row.fields)
+                insert = rows.insert_row(tx, viewer, entity, values, row.created_at or now, fields=row.fields)
                 await writer.translate_overflow(row.values, insert)
     if entity.rules.after_change:
         for row in prepared:
             await entity.rules.changed(tx, entity, row.key, now)
     parent = entity.definition.parent
     if entity.rules.after_write and parent is not None:
-        for key in dict.fromkeys(row.values[parent.column_name] for row in prepared):
-            for after_write in entity.rules.after_write:
-                await after_write(tx, key, now)
+        keys = list(dict.fromkeys(row.values[parent.column_name] for row in prepared))
+        for after_write in entity.rules.after_write:
+            await after_write(tx, keys, now)
 
 
 def _fits_one_statement(viewer: Viewer, writer: EntityWriter, prepared: Sequence[PreparedRow]) -> bool:
@@ -78,7 +79,8 @@ async def _insert_as_one(
 ) -> None:
     groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in prepared:
-        values = {**row.values, "id": row.key, "created_at": now, "updated_at": now}
+        stamps = dict.fromkeys(("created_at", "updated_at"), row.created_at or now)
+        values = {**row.values, "id": row.key, **stamps}
         groups.setdefault(tuple(sorted(values)), []).append(values)
     table, copied = writer.table, writer.entity.definition.copied_columns
     for names, group in groups.items():

@@ -23,6 +23,7 @@ from hub.text_case import camel_case
 from hub.viewer import Viewer
 
 T = TypeVar("T")
+_ROOT_UNITS = "select id from org_units where parent_id is null limit 2"
 
 
 def not_visible(argument: str) -> NotFound:
@@ -91,6 +92,14 @@ async def retry_if_gone(awaitable: Awaitable[T]) -> T:
         raise ContentionError from error
 
 
+async def default_unit(tx: Connection, viewer: Viewer) -> UUID | None:
+    """The unit of a row that names none: the viewer's own, else the only root; None where there are several."""
+    if viewer.unit_ids:
+        return viewer.unit_ids[0]
+    roots = await tx.fetch(_ROOT_UNITS)
+    return roots[0]["id"] if len(roots) == 1 else None
+
+
 async def insert_row(
     tx: Connection,
     viewer: Viewer,
@@ -150,6 +159,12 @@ async def _require_within_rights(
             " give values that keep it there, or use a key that may."
         )
         raise Forbidden(message, extensions={"entity": entity.__name__})
+
+
+async def require_creatable(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID) -> None:
+    """Raises Forbidden for a row that a command has inserted and the viewer's roles do not let it create."""
+    if viewer.rights.roles:
+        await _require_within_rights(tx, viewer, entity, key, Verb.CREATE, ())
 
 
 async def _is_within(
@@ -212,7 +227,7 @@ async def update_row(
 
 @asynccontextmanager
 async def updating(
-    tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, *, fields: Collection[str]
+    tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, *, fields: Collection[str] = ()
 ) -> AsyncIterator[None]:
     """In the block, a command updates a row by statements of its own; raises as `update_row` for what roles do not allow."""
     limited = _limited(viewer, entity, Verb.UPDATE, fields)

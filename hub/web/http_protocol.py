@@ -75,6 +75,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.task: asyncio.Task[Any] | None = None
         self.active_cycle: RequestResponseCycle | None = None  # the running one; uvicorn's `cycle` is the last one read
         self.parse_error: HubError = NOT_HTTP_ERROR
+        self.idle_since = 0.0  # of the loop's clock; 0 while a request arrives or is processed
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         # The task is stored so that it can be cancelled when the client disconnects.
@@ -130,6 +131,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self.timer is not None:
             self.timer.cancel()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
         super().connection_lost(exc)
         if self.active_cycle is not None:
             self.active_cycle.disconnected = True
@@ -147,7 +151,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self.closing_gracefully:
             return
         self.header_bytes += len(data)
-        self._unset_keepalive_if_required()
+        self.idle_since = 0.0
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -241,10 +245,32 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
+            else:
+                self.idle_since = self.loop.time()
+                if self.timeout_keep_alive_task is None:
+                    self._arm_keep_alive(self.timeout_keep_alive)
         unsent = self.transport.get_write_buffer_size()
         if unsent:
             self.loop.call_later(self.settings.request_timeout, self._abort_if_stalled, unsent)
+
+    def _arm_keep_alive(self, seconds: float) -> None:
+        # uvicorn has a timer for each pause between two requests, which costs as much as parsing a request.
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        self.timeout_keep_alive_task = None
+        if not self.idle_since or self.transport.is_closing():
+            return  # the next response starts the timer anew
+        remaining = self.idle_since + self.timeout_keep_alive - self.loop.time()
+        if remaining > 0:
+            self._arm_keep_alive(remaining)
+        else:
+            self.transport.close()
 
     def shutdown(self) -> None:
         """Makes the current or next request the last one of the connection; uvicorn calls it at shutdown.

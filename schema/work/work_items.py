@@ -171,6 +171,7 @@ class WorkItemDependency(
     parent=("item", "The item that waits."),
     inverse=("dependencies", "The items that must end before it begins."),
     permission="work_items",
+    writable_by=("unit",),
     operations=(),
     order="created_at",
     unique=(unique("item_id", "predecessor_id", among=GLOBAL),),

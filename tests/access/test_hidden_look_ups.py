@@ -17,7 +17,7 @@ from hub.rights import AccessRule
 from hub.viewer import ADMIN, Role, Viewer
 
 # Filters by the variable `v`, one value or a list, of rows that belong to what it names.
-CUSTOMER, CUSTOMERS, ORDER, NUMBER, NAME = "customer", "customers", "order", "number", "name"
+CUSTOMER, CUSTOMERS, ORDER, NUMBER, NAME, IDENTIFIER = "customer", "customers", "order", "number", "name", "identifier"
 LOOK_UPS = {
     "eq": ("orders", CUSTOMER, "{customer: {id: {eq: $v}}}"),
     "in": ("orders", CUSTOMERS, "{customer: {id: {in: $v}}}"),
@@ -48,12 +48,14 @@ NEGATIONS = {
 AGENT = role(
     AccessRule("Customer", row_filter=MINE),
     AccessRule("Contact", row_filter=OF_MY_CUSTOMERS),
+    AccessRule("Identifier", row_filter=OF_MY_CUSTOMERS),
     AccessRule("Order", row_filter=OF_MY_CUSTOMERS),
     AccessRule("OrderItem", row_filter=f'{{"order": {OF_MY_CUSTOMERS}}}'),
 )
 BIG_CUSTOMER = """
 select c.id, c.name, c.unit_id, c.owner_id, (array_agg(o.id order by o.number))[1] as order_id,
-    (array_agg(o.number order by o.number))[1] as number
+    (array_agg(o.number order by o.number))[1] as number,
+    (select min(value) from identifiers where customer_id = c.id and kind = 'EXTERNAL_ID') as identifier
 from customers c join orders o on o.customer_id = c.id where %s group by c.id order by count(*) desc, c.id limit 1
 """
 
@@ -78,6 +80,7 @@ class LookUps:
             ORDER: f"ord_{uuid4().hex if absent else row['order_id'].hex}",
             NUMBER: row["number"] + "0" * absent,
             NAME: row["name"] + " none" * absent,
+            IDENTIFIER: row["identifier"] + "0" * absent,
         }
         return names[subject]
 
@@ -129,6 +132,12 @@ def rows_read(plan: Mapping[str, Any], relation: str) -> float:
     return own + sum(rows_read(part, relation) for part in plan.get("Plans", ()))
 
 
+def loops(plan: Mapping[str, Any], relation: str) -> float:
+    """How often a plan looked into a table."""
+    own = float(plan["Actual Loops"]) if plan.get("Relation Name") == relation else 0.0
+    return own + sum(loops(part, relation) for part in plan.get("Plans", ()))
+
+
 @pytest.mark.parametrize("binding", ["unit", "subtree", "customer", "agent"])
 @pytest.mark.parametrize("name", LOOK_UPS)
 async def test_a_filter_that_names_a_hidden_row_reads_what_an_absent_one_does(
@@ -147,6 +156,27 @@ async def test_a_filter_that_names_a_hidden_row_reads_what_an_absent_one_does(
         assert rows_read(hidden, table) <= rows_read(absent, table) + (table == "customers")
         answers = [await look_ups.answer(query, look_ups.value(subject, state), who) for state in ("absent", "hidden")]
         assert answers[0] == answers[1]
+
+
+BY_IDENTIFIER = "query ($v: String!) { customerBy(identifier: {kind: EXTERNAL_ID, value: $v}) { id } }"
+
+
+@pytest.mark.parametrize("binding", ["unit", "subtree", "customer", "agent"])
+async def test_an_identifier_of_a_hidden_customer_takes_as_many_look_ups_as_one_of_nobody(
+    look_ups: LookUps, binding: str
+) -> None:
+    who = look_ups.viewers[binding]
+    absent, hidden = [
+        await look_ups.plan(BY_IDENTIFIER, look_ups.value(IDENTIFIER, state), who) for state in ("absent", "hidden")
+    ]
+    assert buffers(hidden) - buffers(absent) <= 2  # the identifier, and the customer where the index does not say whose
+    assert loops(hidden, "customers") == loops(absent, "customers") > 0
+    answers = [
+        await look_ups.answer(BY_IDENTIFIER, look_ups.value(IDENTIFIER, state), who) for state in ("absent", "hidden")
+    ]
+    assert answers == [{"customerBy": None}] * 2
+    shown = await look_ups.answer(BY_IDENTIFIER, look_ups.value(IDENTIFIER, "visible"), who)
+    assert shown == {"customerBy": {"id": look_ups.value(CUSTOMER, "visible")}}
 
 
 @pytest.mark.parametrize("binding", ["unit", "subtree", "customer", "agent"])

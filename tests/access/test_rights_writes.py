@@ -19,7 +19,7 @@ from mutation_inputs import ABSENT_KEY, MutationInput, MutationInputs, entity_of
 from oracle import edge_rows
 from oracle.data import public_id
 from oracle.writable import runs, unwritable_columns
-from rolled_back_writes import COPIED, ID, Effect, Writer, WritesDatabase, open_writes, under_policies
+from rolled_back_writes import COPIED, ID, SUPERSEDED, Effect, Writer, WritesDatabase, open_writes, under_policies
 from row_security import forgetting_statements
 
 from hub.domain.access.shipped_roles import shipped_roles
@@ -98,7 +98,7 @@ def unwritable(writer: Writer, root: str, value: dict[str, Any], effects: Sequen
     named = {name for row in value.get("rows", [value]) for name in row}
     columns = {column for column in map(str, entity.table.c.keys()) if camel_case(column) in named}
     for effect in effects:
-        if effect.entity is entity and not effect.changed <= COPIED:
+        if effect.entity is entity and not effect.changed <= COPIED | SUPERSEDED:
             changed = columns & effect.changed
             for column in unwritable_columns(writer.past, entity, effect.operation, changed, effect.images):
                 yield f"{effect}: {column} may not be written"
@@ -148,6 +148,44 @@ async def test_a_command_that_reads_more_than_its_row_answers_for_hidden_ones_as
     role = RoleVersion("hiding", 1, {name: replace(hiding, entity=name) for name in names}, run=frozenset({root}))
     await check_viewer(writes, bound(writes.oracle, "nothing", (role,), SEED), only=root)
     assert writes.reached["not found"] > before
+
+
+# Commands, and what they change by themselves once they have checked the caller.
+CHANGED_BY = {
+    "disclosureHandIn": "Disclosure",
+    "disclosureOrder": "Disclosure",
+    "disclosureClear": "Disclosure",
+    "reportCorrect": "ReportIssue",
+    "reportSubmit": "ReportIssue",
+    "taskDone": "Task",
+    "verificationConfirm": "Verification",
+    "workItemDependencyAdd": "WorkItemDependency",
+    "workItemWithdraw": "WorkItem",
+}
+
+
+@pytest.mark.parametrize("root", CHANGED_BY)
+async def test_a_command_changes_no_row_that_the_roles_only_show(writes: WritesDatabase, root: str) -> None:
+    """One role shows everything, and another one changes other rows."""
+    oracle, name = writes.oracle, CHANGED_BY[root]
+    everything = {entity: AccessRule(entity, verbs=frozenset(Verb)) for entity in oracle.graph.catalog.entities}
+    shown = everything | {name: AccessRule(name)}
+    other_rows = {name: AccessRule(name, verbs=frozenset(Verb), row_filter='{"version": {"eq": 0}}')}
+    roles = [RoleVersion(f"role{number}", 1, rules) for number, rules in enumerate((everything, shown, other_rows))]
+    wide, narrow = [bound(oracle, "nothing", chosen, SEED) for chosen in (roles[:1], roles[1:])]
+    inputs, changed = MutationInputs(oracle.schema, oracle.graph.catalog, oracle.data, random.Random(SEED)), 0
+    entity, target = oracle.graph.catalog.entities[name], entity_of(oracle.graph.catalog, root)
+    assert target is not None
+    for row in oracle.data.rows[target.name]:
+        value = inputs.draw(root, optional=False).value | {"id": public_id(oracle.data, row)}
+        for staff_id in {wide.staff_id, row.get("staff_id"), row.get("opened_by_id")} - {None}:
+            await writes.run(replace(wide, staff_id=staff_id), inputs.document(root), input=value)
+            if any(record["table_name"] == entity.table.name for record in writes.logged):
+                response, _ = await writes.run(replace(narrow, staff_id=staff_id), inputs.document(root), input=value)
+                assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN", (value, response)
+                assert not writes.logged
+                changed += 1
+    assert changed
 
 
 @random_runs.numbers("pairs of random roles")

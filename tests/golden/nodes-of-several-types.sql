@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$110) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$116) AS row_to_json_1 
 FROM (SELECT (SELECT coalesce(json_agg(CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name, (SELECT row_to_json(t$8) AS row_to_json_3 
 FROM (SELECT t$7.v$0 AS "totalCount" 
@@ -177,5 +177,18 @@ FROM disclosures AS t$106
 WHERE t$106.id = t$0.key AND (t$106.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$107) WHEN (t$0.type = 'dsl') THEN (SELECT row_to_json(t$109) AS row_to_json_53 
 FROM (SELECT 'DisclosureLimit'::text AS __typename, 'dsl_' || replace(CAST(t$108.id AS TEXT), '-', '') AS id 
 FROM disclosure_limits AS t$108 
-WHERE t$108.id = t$0.key) AS t$109) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
-FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$110) AS anon_1
+WHERE t$108.id = t$0.key) AS t$109) WHEN (t$0.type = 'job') THEN (SELECT row_to_json(t$111) AS row_to_json_54 
+FROM (SELECT 'Job'::text AS __typename, 'job_' || replace(CAST(t$110.id AS TEXT), '-', '') AS id 
+FROM jobs AS t$110 
+WHERE t$110.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT v$key.id 
+FROM api_keys AS v$key 
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$110.owner)) OR t$110.staff_id = $4::UUID)) AS t$111) WHEN (t$0.type = 'rej') THEN (SELECT row_to_json(t$113) AS row_to_json_55 
+FROM (SELECT 'ImportReject'::text AS __typename, 'rej_' || replace(CAST(t$112.id AS TEXT), '-', '') AS id 
+FROM import_rejects AS t$112 
+WHERE t$112.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT v$key.id 
+FROM api_keys AS v$key 
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$112.owner)) OR t$112.staff_id = $4::UUID)) AS t$113) WHEN (t$0.type = 'mrg') THEN (SELECT row_to_json(t$115) AS row_to_json_56 
+FROM (SELECT 'Merge'::text AS __typename, 'mrg_' || replace(CAST(t$114.id AS TEXT), '-', '') AS id 
+FROM merges AS t$114 
+WHERE t$114.id = t$0.key) AS t$115) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$116) AS anon_1

@@ -3,7 +3,7 @@ WITH t$87 AS
 FROM (SELECT t$84.country AS k$0, count(*) AS f$0 
 FROM customers AS t$84 
 WHERE t$84.unit_id = $1::UUID GROUP BY t$84.country) AS t$85 GROUP BY t$85.k$0)
- SELECT (SELECT row_to_json(t$131) AS row_to_json_1 
+ SELECT (SELECT row_to_json(t$132) AS row_to_json_1 
 FROM (SELECT (SELECT row_to_json(t$14) AS row_to_json_2 
 FROM (SELECT t$12.v$0 AS "totalCount", t$13.l$1 AS nodes 
 FROM (SELECT coalesce(json_agg(t$8), '[]'::json) AS l$1 
@@ -123,29 +123,29 @@ WHERE t$105.name = $2::VARCHAR AND t$105.unit_id = $1::UUID)))) AS t$106) AS t$1
 FROM (SELECT 'cus_' || replace(CAST(t$111.id AS TEXT), '-', '') AS id 
 FROM customers AS t$111 
 WHERE t$111.id = t$110.key AND t$111.unit_id = $1::UUID) AS t$112) END AS anon_2 
-FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$110(type, key, ordinality)) AS node, (SELECT row_to_json(t$117) AS row_to_json_27 
-FROM (SELECT 'cus_' || replace(CAST(t$115.id AS TEXT), '-', '') AS id 
-FROM customers AS t$115 
-WHERE t$115.id = (SELECT DISTINCT t$116.customer_id 
+FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$110(type, key, ordinality)) AS node, (SELECT row_to_json(t$118) AS row_to_json_27 
+FROM (SELECT 'cus_' || replace(CAST(t$116.id AS TEXT), '-', '') AS id 
+FROM customers AS t$116 
+WHERE t$116.id = (SELECT DISTINCT t$117.customer_id 
 FROM (SELECT t$113.customer_id AS customer_id 
-FROM identifiers AS t$113 JOIN customers AS t$114 ON t$114.id = t$113.customer_id 
-WHERE t$113.kind = $5::VARCHAR AND t$113.normalized = $6::VARCHAR AND t$114.unit_id = $1::UUID ORDER BY t$113.verified DESC, t$113.id ASC 
- LIMIT CASE WHEN ($5::VARCHAR IN ('EXTERNAL_ID'::text, 'DEVICE_ID'::text, 'ANONYMOUS_ID'::text)) THEN NULL ELSE 1 END) AS t$116)) AS t$117) AS "customerBy", (SELECT row_to_json(t$130) AS row_to_json_28 
-FROM (SELECT t$129.l$0 AS nodes 
-FROM (SELECT coalesce(json_agg(t$128), '[]'::json) AS l$0 
-FROM (SELECT t$118.name AS name 
-FROM customers AS t$118 LEFT OUTER JOIN (SELECT t$126.id AS id, min(t$126.rank) AS rank 
-FROM (SELECT t$120.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($7::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$119.customer_id AS id, hub_code(t$119.value) || hub_code(t$119.normalized) AS code 
-FROM identifiers AS t$119 
-WHERE (hub_code(t$119.value) || hub_code(t$119.normalized)) LIKE hub_code_pattern($7::VARCHAR)) AS t$120 UNION ALL SELECT t$122.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($7::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$121.customer_id AS id, hub_code(t$121.value) AS code 
-FROM contact_points AS t$121 
-WHERE hub_code(t$121.value) LIKE hub_code_pattern($7::VARCHAR)) AS t$122 UNION ALL SELECT t$124.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($7::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$123.customer_id AS id, hub_code(t$123.number) AS code 
-FROM orders AS t$123 
-WHERE hub_code(t$123.number) LIKE hub_code_pattern($7::VARCHAR)) AS t$124 UNION ALL SELECT t$125.id AS id, 5 AS rank 
-FROM customers AS t$125 
-WHERE t$125.search_text LIKE hub_pattern($8::VARCHAR) OR (t$125.search_text %>> hub_spelling($8::VARCHAR))) AS t$126 GROUP BY t$126.id) AS t$127 ON t$127.id = t$118.id 
-WHERE t$118.unit_id = $1::UUID AND t$127.id IS NOT NULL ORDER BY least(t$127.rank, CASE WHEN (strpos(' ' || t$118.search_text || ' ', ' ' || hub_fold($7::VARCHAR) || ' ') > 0) THEN 0 WHEN (strpos(' ' || t$118.search_text, ' ' || rtrim(hub_fold($7::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$118.search_text, rtrim(hub_fold($7::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$118.search_text, btrim(hub_fold($7::VARCHAR))) > 0) THEN 3 ELSE 5 END) ASC, -strict_word_similarity(btrim(hub_fold($7::VARCHAR)), t$118.search_text) ASC, t$118.id ASC 
- LIMIT 20) AS t$128) AS t$129) AS t$130) AS search) AS t$131) AS anon_1
+FROM (SELECT 1) AS t$115 LEFT OUTER JOIN identifiers AS t$113 ON t$113.kind = $5::VARCHAR AND t$113.normalized = $6::VARCHAR JOIN customers AS t$114 ON t$114.id = coalesce(t$113.customer_id, '00000000-0000-0000-0000-000000000000'::uuid) 
+WHERE t$114.unit_id = $1::UUID ORDER BY t$113.verified DESC, t$113.id ASC 
+ LIMIT CASE WHEN ($5::VARCHAR IN ('EXTERNAL_ID'::text, 'DEVICE_ID'::text, 'ANONYMOUS_ID'::text)) THEN NULL ELSE 1 END) AS t$117)) AS t$118) AS "customerBy", (SELECT row_to_json(t$131) AS row_to_json_28 
+FROM (SELECT t$130.l$0 AS nodes 
+FROM (SELECT coalesce(json_agg(t$129), '[]'::json) AS l$0 
+FROM (SELECT t$119.name AS name 
+FROM customers AS t$119 LEFT OUTER JOIN (SELECT t$127.id AS id, min(t$127.rank) AS rank 
+FROM (SELECT t$121.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($7::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$120.customer_id AS id, hub_code(t$120.value) || hub_code(t$120.normalized) AS code 
+FROM identifiers AS t$120 
+WHERE (hub_code(t$120.value) || hub_code(t$120.normalized)) LIKE hub_code_pattern($7::VARCHAR)) AS t$121 UNION ALL SELECT t$123.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($7::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$122.customer_id AS id, hub_code(t$122.value) AS code 
+FROM contact_points AS t$122 
+WHERE hub_code(t$122.value) LIKE hub_code_pattern($7::VARCHAR)) AS t$123 UNION ALL SELECT t$125.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($7::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$124.customer_id AS id, hub_code(t$124.number) AS code 
+FROM orders AS t$124 
+WHERE hub_code(t$124.number) LIKE hub_code_pattern($7::VARCHAR)) AS t$125 UNION ALL SELECT t$126.id AS id, 5 AS rank 
+FROM customers AS t$126 
+WHERE t$126.search_text LIKE hub_pattern($8::VARCHAR) OR (t$126.search_text %>> hub_spelling($8::VARCHAR))) AS t$127 GROUP BY t$127.id) AS t$128 ON t$128.id = t$119.id 
+WHERE t$119.unit_id = $1::UUID AND t$128.id IS NOT NULL ORDER BY least(t$128.rank, CASE WHEN (strpos(' ' || t$119.search_text || ' ', ' ' || hub_fold($7::VARCHAR) || ' ') > 0) THEN 0 WHEN (strpos(' ' || t$119.search_text, ' ' || rtrim(hub_fold($7::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$119.search_text, rtrim(hub_fold($7::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$119.search_text, btrim(hub_fold($7::VARCHAR))) > 0) THEN 3 ELSE 5 END) ASC, -strict_word_similarity(btrim(hub_fold($7::VARCHAR)), t$119.search_text) ASC, t$119.id ASC 
+ LIMIT 20) AS t$129) AS t$130) AS t$131) AS search) AS t$132) AS anon_1

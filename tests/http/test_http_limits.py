@@ -159,6 +159,26 @@ async def test_an_idle_connection_is_closed() -> None:
         assert time.perf_counter() - began > 0.9
 
 
+async def test_a_connection_is_not_idle_while_its_request_is_processed() -> None:
+    async with run_fake_engine_hub(**KEEP_ALIVE_TIMEOUT) as hub:
+        reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+        writer.write(post_bytes("{ echo }"))
+        await reader.readuntil(b"}}")
+        writer.write(post_bytes("{ wait(seconds: 1.2) }"))  # longer than a connection may be idle
+        began = time.perf_counter()
+        assert parse_response(await reader.read())[2] == {"data": {"wait": "waited"}}
+        assert time.perf_counter() - began > 2.1
+        writer.close()
+
+
+async def test_every_request_has_a_time_of_its_own() -> None:
+    async with run_fake_engine_hub(**REQUEST_TIMEOUT) as hub:
+        for _ in range(2):
+            waiting = [hub.send_bytes(post_bytes("{ wait(seconds: 60) }", connection="close")) for _ in range(3)]
+            assert {code(answer) for answer in await asyncio.gather(*waiting)} == {(503, "REQUEST_TIMEOUT")}
+            assert parse_response(await hub.send_bytes(post_bytes("{ echo }", connection="close")))[0] == 200
+
+
 async def test_who_hangs_up_ends_the_work() -> None:
     async with run_fake_engine_hub() as hub:
         _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
@@ -303,6 +323,8 @@ async def test_a_stopping_hub_does_not_wait_for_ever() -> None:
     async with asyncio.timeout(WAIT_TIMEOUT), run_fake_engine_hub(drain_timeout=1, **NO_TIMEOUTS) as hub:
         answer = asyncio.create_task(hub.send_bytes(post_bytes("{ wait(seconds: 3600) }")))
         await hub.engine.waiting.wait()
+        hub.engine.rollback_seconds = 0.2
+    assert [request.status for request in hub.requests] == [499]  # the process may end now: the answer is sent
     assert code(await answer) == (503, "UNAVAILABLE")
 
 

@@ -160,10 +160,14 @@ async def test_undoing_keeps_and_names_what_was_changed_since(
     await northwind_client.query(RENAME, {"id": ids[0]})
     await northwind_client.query(ADD_CONTACT, {"id": ids[2]})
     undone = await undo_import(northwind_client, job["id"])
-    assert [(r["code"], r["record"]) for r in undone["rejects"]] == [
-        ("IN_USE", {"id": ids[2]}),
-        ("EDITED_SINCE", {"id": ids[0]}),
-    ]
+    stayed = [(r["code"], r["record"]["id"]) for r in undone["rejects"]]
+    assert [row for row in stayed if row[1].startswith("cus")] == [("IN_USE", ids[2]), ("EDITED_SINCE", ids[0])]
+    assert [row[0] for row in stayed if row[1].startswith("idn")] == ["IN_USE"] * 4
+    assert undone["counts"] == {"deleted": 3, "edited": 1, "in_use": 1, "part": 4}
+    stored = await connection.fetch(
+        "select normalized from identifiers where normalized ~ '^(D[123]|d[aoe][ntb]@.*)$' order by normalized"
+    )
+    assert [row["normalized"] for row in stored] == ["D1", "D2", "dan@shop-online.net", "dot@shop-online.net"]
     names = await connection.fetch(
         "select name from customers where id = any($1::uuid[]) order by name", [id[4:] for id in ids]
     )

@@ -89,6 +89,7 @@ ELSEWHERE = {
     "CALENDAR_EMPTY": "of calendars: test_calendars.py",
     "CALENDAR_HORIZON": "of calendars: test_calendars.py",
     "CLOCK_NOT_TEST": "of the test clock: test_test_clock.py",
+    "CLOCK_NOT_REACHED": "of the test clock: test_test_clock.py",
     "CODE_EXHAUSTED": "of codes: test_codes.py",
     "CODE_INVALID": "of codes: test_codes.py",
     "CRITERIA_UNMET": "of steps: test_work_steps.py",
@@ -107,6 +108,20 @@ ELSEWHERE = {
     "ROLE_LAST_ADMIN": "of roles: test_roles.py",
     "ROLE_SHIPPED": "of roles: test_roles.py",
     "ROLE_UNBOUNDED": "of roles: test_role_changes.py",
+    "EDITED_SINCE": "of imports: test_import.py",
+    "EXPORT_EXPIRED": "of exports: test_exports.py",
+    "EXPORT_FORMAT_UNAVAILABLE": "of exports: test_exports.py",
+    "EXPORT_INCOMPLETE": "of files: test_export_faults.py",
+    "EXPORT_INVALID": "of exports: test_exports.py",
+    "EXPORT_LIMIT": "of exports: test_exports.py",
+    "EXPORT_NOT_READY": "of exports: test_export_faults.py",
+    "EXPORT_RIGHTS_CHANGED": "of exports: test_exports.py",
+    "FILE_INVALID": "the keeper's: test_change_files.py",
+    "FILE_LIMIT": "of files: test_import_files.py",
+    "FILE_UNREADABLE": "of files: test_import_files.py",
+    "MAPPING_INVALID": "of imports: test_import.py",
+    "UNDO_IMPOSSIBLE": "of imports: test_import.py",
+    "UPLOAD_OFFSET": "of uploads: test_uploads.py",
 }
 
 

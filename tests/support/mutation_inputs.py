@@ -110,13 +110,15 @@ class MutationInputs:
         """The mutations that there are."""
         return list(self._schema.mutation_type.fields) if self._schema.mutation_type else []
 
-    def draw(self, root: str) -> MutationInput:
-        """An input of the mutation: what must be given, and a part of the rest."""
+    def draw(self, root: str, *, optional: bool = True) -> MutationInput:
+        """An input of the mutation: what must be given, and a part of the rest if `optional`."""
         assert self._schema.mutation_type is not None
         drawn = MutationInput(root, {})
         type_ = get_named_type(self._schema.mutation_type.fields[root].args["input"].type)
         assert isinstance(type_, GraphQLInputObjectType)
         drawn.value = self._object(type_, entity_of(self._catalog, root), drawn, ())
+        if not optional:
+            drawn.value = {name: v for name, v in drawn.value.items() if is_required_input_field(type_.fields[name])}
         return drawn
 
     def document(self, root: str) -> str:

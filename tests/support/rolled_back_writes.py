@@ -36,6 +36,7 @@ ID = re.compile(r"\b[a-z]{3}_[0-9a-f]{32}\b")
 TEXTS = {"Customer": "name", "Contact": "name", "Identifier": "value", "Staff": "name", "Interaction": "subject"}
 # What rows copy from the customer whose they are, and the triggers' own columns.
 COPIED = {"owner_id", "unit_id", "version", "updated_at"}
+SUPERSEDED = {"current", "superseded_at"}  # of a row that was current until another one was recorded
 TOTALS = {"net", "total"}  # of an order, which follow from its items
 REFUSED_BY_POLICY = "REFUSED_BY_POLICY"  # stands for what clients are told of an error that nobody expects
 # What the hub writes down about a change of a row that the viewer sees, and whom it tells of it.
@@ -63,11 +64,20 @@ class WritesDatabase:
         request = GraphQLRequest(document, variables, None, now=self.now)
         try:
             body: dict[str, Any] = json.loads((await self.engine.execute(request, viewer)).body)
-        except Exception:  # also of the hub's own statements, to which policies show nothing
-            if not self.under_policies:
+        except Exception as error:
+            if not (self.under_policies and is_refused_by_policy(error)):
                 raise
             body = {"data": None, "errors": [{"extensions": {"code": REFUSED_BY_POLICY}}]}
         return body, self.counter.statements - before
+
+
+def is_refused_by_policy(error: BaseException | None) -> bool:
+    """Whether Postgres refused a statement for want of rights, which the engine passes on as an error that nobody expects."""
+    while error is not None:
+        if isinstance(error, asyncpg.InsufficientPrivilegeError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 @asynccontextmanager
@@ -211,7 +221,9 @@ class Writer:
         """The effects on rows that the viewer does not see."""
         effects = list(effects)
         created = {effect.row_id for effect in effects if effect.before is None}
-        gone = {effect.row_id for effect in effects if effect.operation == "DELETE" and self.sees(effect.before)}
+        deleted = [effect for effect in effects if effect.operation == "DELETE"]
+        # What belongs to a row that the viewer deletes goes with it, whether the viewer sees it or not.
+        gone = {effect.row_id for effect in deleted} if any(self.sees(effect.before) for effect in deleted) else set()
         foreign = []
         for effect in effects:
             if effect.before is not None and effect.row_id not in created and not self.sees(effect.before):
@@ -241,9 +253,8 @@ def mentioned_ids(rows: Mapping[str, Iterable[DataRecord]]) -> set[str]:
 
 def hidden_texts(hidden: Mapping[str, Iterable[DataRecord]], visible: Mapping[str, Iterable[DataRecord]]) -> set[str]:
     """The texts of hidden rows that stand in no value of a visible row."""
-    shown = "\n".join(
-        str(value) for records in visible.values() for row in records for value in row.values() if value is not None
-    )
+    values = (value for records in visible.values() for row in records for value in row.values())
+    shown = "\n".join({str(value) for value in values if isinstance(value, str | list | dict)})
     return {text for text in texts(hidden) if text not in shown}
 
 

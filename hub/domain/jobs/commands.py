@@ -29,7 +29,8 @@ async def cancel(tx: Connection, viewer: Viewer, *, id: Annotated[UUID, Job, "Th
     """Stops a job within two seconds. What it wrote by then stays; its counts say what that is."""
     Job.require(viewer, "update")
     row = await rows.lock_row(tx, viewer, Job, id, "id")
-    if not await queue.cancel(tx, id, real_time()):
-        message = f"id: the job has ended with {row['status']}; there is nothing to stop."
-        raise BadInput(message, argument="id")
+    async with rows.updating(tx, viewer, Job, id):
+        if not await queue.cancel(tx, id, real_time()):
+            message = f"id: the job has ended with {row['status']}; there is nothing to stop."
+            raise BadInput(message, argument="id")
     return JobPayload(id)

@@ -295,7 +295,8 @@ async def rotate_secret(
         raise BadInput(f"overlap_hours: give 0 to {MAX_OVERLAP_HOURS}.", argument="overlap_hours")
     await rows.lock_row(tx, viewer, Webhook, id, "id")
     until = now + timedelta(hours=overlap_hours)
-    return SecretRotatePayload(id, await signing_secrets.replace_secret(tx, encryptor, id, until, now), until)
+    async with rows.updating(tx, viewer, Webhook, id):
+        return SecretRotatePayload(id, await signing_secrets.replace_secret(tx, encryptor, id, until, now), until)
 
 
 @command("webhookRewind")
@@ -315,7 +316,8 @@ async def rewind(
         raise BadInput("after: give either a cursor or a moment (since).", code="ARGUMENT_MISSING", argument="after")
     await rows.lock_row(tx, viewer, Webhook, id, "id")
     position = await (subscriptions.webhook_position(after) if since is None else subscriptions.position_at(since))
-    await tx.execute(_MOVE_PROGRESS, position, id)
+    async with rows.updating(tx, viewer, Webhook, id):
+        await tx.execute(_MOVE_PROGRESS, position, id)
     return WebhookPayload(id)
 
 

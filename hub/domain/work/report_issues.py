@@ -140,11 +140,12 @@ async def submit_report(
     checker = next((other for other in checkers if other != person), None)
     if checker is not None:
         changes["checker_id"] = checker
-    await _move(tx, viewer, id, ReportIssueStatus.SUBMITTED, changes, now)
+    async with rows.updating(tx, viewer, ReportIssue, id, fields=("sections",)):
+        await _move(tx, viewer, id, ReportIssueStatus.SUBMITTED, changes, now)
+        if report["checked_by"] is None:
+            await _issue(tx, viewer, id, now)
     await stop_clock(tx, ReportIssue, id, CLOCK, now)
-    if report["checked_by"] is None:
-        await _issue(tx, viewer, id, now)
-    elif checker is not None:
+    if report["checked_by"] is not None and checker is not None:
         text = f"To be checked: {issue['title']} of {issue['starts_on'].isoformat()}"
         about = await subject_values(tx, ReportIssue, id)
         await notify(tx, about, staff_ids=[checker], type=NotificationType.ASSIGNED, text=text, now=now)
@@ -245,7 +246,7 @@ async def correct_report(
     now: datetime,
 ) -> ReportIssuePayload:
     """Opens a correction of an issued report, which stays as it is. Its facts are read anew, its sections are copied."""
-    ReportIssue.require(viewer, "update")
+    ReportIssue.require(viewer, "create")
     acting_person(viewer)
     issue = dict(await rows.lock_row(tx, viewer, ReportIssue, id, "id"))
     _require_status(issue, ReportIssueStatus.ISSUED, "corrected")
@@ -275,6 +276,7 @@ async def correct_report(
     if report["document"] is not None:
         values["facts_at"] = now
     key = await rows.insert_row(tx, ADMIN, ReportIssue, values, now)
+    await rows.require_creatable(tx, viewer, ReportIssue, key)
     await open_issue(tx, report, {**values, "id": key}, now)
     return ReportIssuePayload(key)
 

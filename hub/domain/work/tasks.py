@@ -141,7 +141,10 @@ async def finish_task(
         interaction = await _record(tx, viewer, row, channel, direction, checked.get("result"), moment, now)
     columns = {**checked, "done_at": row["done_at"] or moment}
     columns |= {} if interaction is None else {"interaction_id": interaction}
-    await rows.blaming_id("status", move_row(tx, viewer, Task, id, "status", TaskStatus.DONE, now=now, columns=columns))
+    fields = (*checked, *([] if done_at is None else ["done_at"]))
+    async with rows.updating(tx, viewer, Task, id, fields=fields):
+        move = move_row(tx, viewer, Task, id, "status", TaskStatus.DONE, now=now, columns=columns)
+        await rows.blaming_id("status", move)
     return TaskDonePayload(id, interaction)
 
 

@@ -193,7 +193,8 @@ async def withdraw_item(
         raise Forbidden(
             "id: only its opener and the head of its unit withdraw an item; ask one of them.", argument="id"
         )
-    await end(flow, WorkItemStatus.WITHDRAWN, reason)
+    async with rows.updating(tx, viewer, WorkItem, id):
+        await end(flow, WorkItemStatus.WITHDRAWN, reason)
     return WorkItemWithdrawPayload(id)
 
 
@@ -214,6 +215,7 @@ async def add_dependency(
 ) -> WorkItemDependencyAddPayload:
     """Lets a waiting item wait for another one too. Items never wait for one another in a circle."""
     WorkItem.require(viewer, "update")
+    WorkItemDependency.require(viewer, "create")
     acting_person(viewer)
     await rows.require_visible(tx, viewer, WorkItem, id, "id")
     await rows.require_visible(tx, viewer, WorkItem, predecessor_id, "predecessor_id")
@@ -224,7 +226,10 @@ async def add_dependency(
     if id == predecessor_id or await tx.fetchval(_ALL_PREDECESSORS, predecessor_id, id):
         message = "predecessor_id: this item itself waits for that one to end; name one that does not."
         raise BadInput(message, code="DEPENDENCY_CYCLE", argument="predecessor_id")
-    await rows.insert_row(tx, ADMIN, WorkItemDependency, {"item_id": id, "predecessor_id": predecessor_id}, now)
+    async with rows.updating(tx, viewer, WorkItem, id):
+        values = {"item_id": id, "predecessor_id": predecessor_id}
+        dependency = await rows.insert_row(tx, ADMIN, WorkItemDependency, values, now)
+    await rows.require_creatable(tx, viewer, WorkItemDependency, dependency)
     return WorkItemDependencyAddPayload(id)
 
 
@@ -245,13 +250,15 @@ async def remove_dependency(
 ) -> WorkItemDependencyRemovePayload:
     """Lets a waiting item wait for another one no longer; without any that has not ended, it begins."""
     WorkItem.require(viewer, "update")
+    WorkItemDependency.require(viewer, "delete")
     acting_person(viewer)
     await rows.require_visible(tx, viewer, WorkItem, id, "id")
     await tx.fetch(_LOCK_PREDECESSORS, [predecessor_id])
     flow = await lock_item(tx, viewer, id, now)
     _require_waiting(flow)
-    removed = await tx.fetchval(_REMOVE_DEPENDENCY, id, predecessor_id)
-    await begin_if_free(flow)
+    async with rows.updating(tx, viewer, WorkItem, id):
+        removed = await tx.fetchval(_REMOVE_DEPENDENCY, id, predecessor_id)
+        await begin_if_free(flow)
     if removed is None and flow.item["status"] == WorkItemStatus.WAITING:
         raise NotFound("predecessor_id: the item does not wait for that one.", argument="predecessor_id")
     return WorkItemDependencyRemovePayload(id)

@@ -70,7 +70,8 @@ async def decide_step(
         require_round(flow.rules, flow.item["round"])
     if decision in FORWARD:
         await _require_criteria(flow, rule)
-    await close_step(flow, id, rule, decision, note, person)
+    async with rows.updating(tx, viewer, WorkStep, id, fields=("decision", *([] if note is None else ["note"]))):
+        await close_step(flow, id, rule, decision, note, person)
     return WorkStepDecidePayload(id, flow.key, await settle(flow, rule))
 
 

@@ -49,6 +49,7 @@ from hub.model import scopes
 from hub.model.scopes import RIGHT_PREFIX
 from hub.rights import Rights
 
+ABSENT_KEY = sql_literal(f"'{UUID(int=0)}'::uuid")  # of no row
 # The parameters that the predicates of scopes name (hub/model/scopes.py), but for those of roles, and those of changes.
 STANDARD_PARAMETERS = (
     *RUNTIME_PARAMETERS,
@@ -200,17 +201,20 @@ class RootCompiler(SelectionCompiler):
     def _lookup_matches(self, node: RowByLookup) -> tuple[sa.FromClause, "sa.Select[Any]"]:
         """The rows of a lookup's table that match its arguments, and a query of the keys that they refer to."""
         lookup_row, target = self.aliases.for_table(node.lookup.table), self.aliases.for_table(node.entity.table)
-        joined = lookup_row.join(target, target.c.id == lookup_row.c[node.lookup.key])
-        conditions = [lookup_row.c[name] == param(parameter) for name, parameter in node.arguments]
-        if self.aliases.rights.narrowed:
-            visible = scopes.visible(node.lookup.table, lookup_row, self.aliases.rights)
-            conditions += [] if visible is None else [visible]
-        matches = (
-            sa.select(lookup_row.c[node.lookup.key])
-            .select_from(joined)
-            .where(*conditions, *row_visibility(self.aliases, node.entity, target))
-        )
-        return lookup_row, matches.correlate_except(lookup_row, target, lookup_row.join(target, sa.true()))
+        key, rights = lookup_row.c[node.lookup.key], self.aliases.rights
+        matching = sa.and_(*(lookup_row.c[name] == param(parameter) for name, parameter in node.arguments))
+        target_visible = row_visibility(self.aliases, node.entity, target)
+        visible = scopes.visible(node.lookup.table, lookup_row, rights) if rights.narrowed else None
+        if not target_visible:
+            joined = lookup_row.join(target, target.c.id == key)
+            conditions = [matching] if visible is None else [matching, visible]
+            return lookup_row, sa.select(key).select_from(joined).where(*conditions).correlate_except(joined)
+        # A target is looked for even where nothing matches, so that a hidden row takes as long as an absent one. What else
+        # hides the match is asked when the target is visible.
+        always = sa.select(sql_literal("1")).subquery(self.aliases.next())
+        joined = always.outerjoin(lookup_row, matching).join(target, target.c.id == sa.func.coalesce(key, ABSENT_KEY))
+        conditions = [*target_visible, *([] if visible is None else [sa.case((target.c.id.is_not(None), visible))])]
+        return lookup_row, sa.select(key).select_from(joined).where(*conditions).correlate_except(joined)
 
     def _rows_by_ids(self, node: RowsByIds) -> Value:
         ids = (

@@ -18,10 +18,8 @@ from graphql import (
     GraphQLSchema,
     Node,
     Visitor,
-    build_schema,
     execute_sync,
     get_named_type,
-    print_schema,
     visit,
 )
 from graphql.execution import ExecutionResult
@@ -42,6 +40,7 @@ from hub.model.declarations import (
 )
 from hub.viewer import Viewer
 from oracle import figures
+from oracle.client_schema import read_schema
 from oracle.clock_seconds import spent_so_far
 from oracle.data import HIDDEN_LINKS, DataRecord, Dataset
 from oracle.faults import OracleError
@@ -84,13 +83,13 @@ class ExpectedResponse:
 
 
 class Oracle:
-    """Answers operations from `data`."""
+    """Answers operations from `data`. `whole` is the schema of which the graph's is a part."""
 
-    def __init__(self, graph: Schema, data: Dataset) -> None:
+    def __init__(self, graph: Schema, data: Dataset, whole: GraphQLSchema | None = None) -> None:
         self.graph = graph
         self.data = data
         self.narrowed: dict[GraphQLSchema, Oracle] = {}  # by the schema of those who know less
-        self.schema = build_schema(print_schema(graph.core))
+        self.schema = read_schema(whole or graph.core, graph.core)
         _attach_resolvers(self.schema, graph)
         self._answers: dict[tuple[object, ...], ExpectedResponse] = {}
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hub.engine import engine
+from hub.engine import document_stores
 from hub.engine.document import limits
 from hub.engine.plan import filters
 from hub.engine.plan.predicates import And, Not
@@ -78,7 +78,7 @@ def _aliases_collide(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _long_keys_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "Limits", partial(limits.Limits, alias_bytes=1_000))
+    monkeypatch.setattr(document_stores, "Limits", partial(limits.Limits, alias_bytes=1_000))
 
 
 def _pages_include_the_cursor_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""API keys, roles, webhooks, deliveries and entries of the audit log as if there had been some; nobody works on them."""
+"""API keys, roles, webhooks, deliveries, jobs and entries of the audit log as if there had been some; nobody works on them."""
 
 import asyncpg
 
@@ -47,7 +47,26 @@ from generate_series(1, 20) as n;
 insert into audit_targets (entry_id, entity, row_ids, operation, fields, times, ordinal, created_at)
 select e.id, (array['Customer', 'Order'])[n], array['row_' || n],
     case e.kind when 'READ' then 'READ' else 'UPDATE' end, array['name'], e.times, n, e.created_at
-from audit_entries as e, generate_series(1, 2) as n
+from audit_entries as e, generate_series(1, 2) as n;
+insert into jobs (
+    owner, type, name, status, reason, done, total, rate, eta, counts, started_at, finished_at, staff_id, created_at
+)
+select 'key_' || n, (array['IMPORT', 'EXPORT'])[1 + n % 2], 'fîle ' || n,
+    (array['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'])[1 + n % 5],
+    case when n % 5 = 3 then 'The disk is full.' end, n * 10, case when n % 3 > 0 then n * 20 end,
+    case when n % 5 = 1 then n + 0.5 end, case when n % 5 = 1 then timestamptz '1998-05-07' end,
+    jsonb_build_object('created', n), case when n % 5 > 0 then timestamptz '1998-05-01' + n * interval '1 hour' end,
+    case when n % 5 > 1 then timestamptz '1998-05-02' + n * interval '1 hour' end,
+    case when n % 2 = 0 then (select id from staff order by id offset n % 5 limit 1) end,
+    timestamptz '1998-05-01' + n % 4 * interval '1 hour'
+from generate_series(1, 12) as n;
+insert into import_rejects (
+    owner, job_id, line, code, message, "row", argument, columns, record, staff_id, created_at
+)
+select j.owner, j.id, n + 1, (array['VALUE_INVALID', 'FILE_UNREADABLE'])[1 + n % 2], 'line ' || n || ': not å name',
+    case when n % 2 = 0 then 'customer' end, case when n % 2 = 0 then 'name' end, array['Name', 'Città'],
+    jsonb_build_object('Name', 'Å' || n), j.staff_id, j.created_at
+from jobs as j, generate_series(1, 3) as n where j.type = 'IMPORT'
 """
 
 
