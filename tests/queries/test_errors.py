@@ -108,6 +108,7 @@ ELSEWHERE = {
     "ROLE_LAST_ADMIN": "of roles: test_roles.py",
     "ROLE_SHIPPED": "of roles: test_roles.py",
     "ROLE_UNBOUNDED": "of roles: test_role_changes.py",
+    "CUSTOMER_ERASED": "of erasures: test_erased_dump.py",
     "EDITED_SINCE": "of imports: test_import.py",
     "EXPORT_EXPIRED": "of exports: test_exports.py",
     "EXPORT_FORMAT_UNAVAILABLE": "of exports: test_exports.py",
