@@ -142,8 +142,8 @@ def run_suites(
             for imported in imports.run(empty_database(server, "imports")):
                 report.show(str(imported))
         if Suite.MATCHING in selected_suites:
-            for line in matching.run(customers, seed):
-                report.show(Text(str(line)))
+            for matched in matching.run(customers, seed):
+                report.show(Text(str(matched)))
             report.show(str(matching_database.run(empty_database(server, f"matching_{customers}"), customers, seed)))
         if Suite.WEBHOOKS in selected_suites:
             dsn = loaded_database(server, customers, customers)
