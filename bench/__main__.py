@@ -10,7 +10,20 @@ from typing import Annotated, NoReturn
 import typer
 from rich.text import Text
 
-from bench import attack_runs, capture, commits, hidden_rows, imports, report, runs, streams, timers, webhooks
+from bench import (
+    attack_runs,
+    capture,
+    commits,
+    hidden_rows,
+    imports,
+    matching,
+    matching_database,
+    report,
+    runs,
+    streams,
+    timers,
+    webhooks,
+)
 from bench.children import REPOSITORY, BenchmarkError
 from bench.database import BenchServer, bench_server, empty_database, loaded_database
 from bench.load import InvalidResponse
@@ -39,6 +52,7 @@ class Suite(StrEnum):
     HIDDEN = "hidden"
     TIMERS = "timers"
     IMPORT = "import"
+    MATCHING = "matching"
 
 
 QUERY_SUITES = {Suite.CONTENDERS, Suite.KEYS, Suite.SIZE}
@@ -65,6 +79,7 @@ OnlyOption = Annotated[list[str] | None, typer.Option(help="A workload to run; r
 AttackOption = Annotated[
     list[str] | None, typer.Option(help="An attack to run, or memory; repeat it for more. All by default.")
 ]
+SeedOption = Annotated[int, typer.Option(help="Of the duplicates and look-alikes that the matching suite plants.")]
 ContenderOption = Annotated[
     list[str] | None, typer.Option(help="A contender to run; repeat it for more. All by default.")
 ]
@@ -93,9 +108,10 @@ def run_suites(
     only: OnlyOption = None,
     who: ContenderOption = None,
     attack: AttackOption = None,
+    seed: SeedOption = matching.SEED,
 ) -> None:
     """Measure the hub: beside contenders, by key, by data size, the change log, webhooks, streams, attacks, hidden rows, timers,
-    imports.
+    imports, matching.
 
     `python -m bench commits A B` compares two commits; it has a --help of its own.
     """
@@ -125,6 +141,10 @@ def run_suites(
         if Suite.IMPORT in selected_suites:
             for imported in imports.run(empty_database(server, "imports")):
                 report.show(str(imported))
+        if Suite.MATCHING in selected_suites:
+            for matched in matching.run(customers, seed):
+                report.show(Text(str(matched)))
+            report.show(str(matching_database.run(empty_database(server, f"matching_{customers}"), customers, seed)))
         if Suite.WEBHOOKS in selected_suites:
             dsn = loaded_database(server, customers, customers)
             for name, result in webhooks.run(dsn, data, rounds, max(seconds, MIN_STREAM_SECONDS)).items():

@@ -274,7 +274,7 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
     async with open_pools(settings, dsn) as pools:
         disk_space, documents, audit = DiskSpace(pools.requests), TrustedDocuments(), AuditBuffer()
         clock = await open_clock(settings, pools.timers)
-        await load_manifests(pools.requests, settings.trusted_documents, documents, clock.time_source)
+        await load_manifests(pools.requests, settings.trusted_documents, documents, clock.time_source.now())
         metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(metrics), observability.add_handler(disk_space, DiskFull)]
         try:

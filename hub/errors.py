@@ -91,8 +91,8 @@ CODES: dict[str, str] = {
     "FILE_LIMIT": "The file, its decompressed contents, a line or the number of columns is too large.",
     "UPLOAD_OFFSET": "The part does not begin where the stored bytes of the file end; `received` says where that is.",
     "EDITED_SINCE": "The row was changed since, so that undoing an import leaves it as it is.",
-    "CUSTOMER_ERASED": "The job's input named a customer who was erased since, so it was deleted.",
     "UNDO_IMPOSSIBLE": "It cannot be undone: it wrote nothing, was undone already, or what it needs is gone.",
+    "CUSTOMER_ERASED": "The job's input named a customer who was erased since, so it was deleted.",
     # roles
     "ROLE_INVALID": "A part of the role is wrong: an unknown type, field, mask or command, or a rule that grants nothing.",
     "ROLE_UNBOUNDED": "A list of the role's holders would read a large part of a table; `plans` says which.",

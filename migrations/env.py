@@ -18,6 +18,7 @@ from hub.domain.access import login_links, secrets, trusted_documents
 from hub.domain.exchange import import_store
 from hub.domain.identity import redirects
 from hub.domain.jobs import jobs
+from hub.domain.matching import tables as matching_tables
 from hub.domain.webhooks import webhooks
 from hub.domain.work import clock_calendars, code_counters, working_intervals
 from hub.model import idempotency, merge_ledger, projections, test_clock, timers
@@ -31,6 +32,8 @@ TABLES = (
     schema.entities(),
     webhooks.WebhookQueue,
     jobs.JobQueue,
+    matching_tables.MatchKeys,
+    matching_tables.MatchModels,
     import_store.ImportChunk,
     idempotency.IdempotencyRecord,
     login_links.LoginLink,

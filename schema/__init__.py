@@ -45,6 +45,7 @@ MODULES = (
     "jobs.jobs",
     "exchange.imports",
     "identity.merges",
+    "matching.match_candidates",
 )
 
 

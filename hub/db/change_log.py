@@ -72,7 +72,7 @@ before = case when operation = 'DELETE' or changed && array['customer_id', 'unit
     select jsonb_object_agg(key, value) from jsonb_each(before) where key in ('id', 'customer_id', 'unit_id', 'audience')
 ) || '{"erased": true}' end
 where customer_id = $1 or before ->> 'customer_id' = $1::text
-    or table_name = 'identity_reviews' and coalesce(after, before) ->> 'other_id' = $1::text
+    or table_name in ('identity_reviews', 'match_candidates') and coalesce(after, before) ->> 'other_id' = $1::text
 """
 # A customer may have many changes, and no index of the log finds them by customer.
 LONG_STATEMENT_SECONDS = 61.0

@@ -1,6 +1,6 @@
 """Rows of an import as lines describe them: the cells of a line become values, links and identifiers. Reads no database."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from hub.domain.customers.bulk_identify import Identification, SourcedIdentifier
 from hub.domain.customers.customers import canonical_identifier
 from hub.domain.customers.observations import NormalizedIdentifier
+from hub.domain.exchange.dry_runs import DryRun, SeenRow
 from hub.domain.exchange.mapping_types import (
     IdentifierSource,
     ImportMapping,
@@ -64,6 +65,9 @@ class PlannedRow:
     updates: dict[str, Any] | None = None  # of an existing one; empty if nothing changes
     new_identifiers: Sequence[SourcedIdentifier] = ()
     identification: Identification | None = None
+    seen: SeenRow | None = None  # what earlier lines of a dry run would have made of it
+    is_virtual: bool = False  # whether it depends on such a row, so that the database cannot take it
+    written: Mapping[str, Any] | None = None  # the values in normal form, of an existing row in a dry run
 
 
 @dataclass(eq=False, slots=True)
@@ -183,6 +187,16 @@ class CompiledRow:
             canonical = self.writer.canonical(written)
             values |= self.writer.computed(Write("create", canonical, None, viewer, now))
         return {name: values[name] for name in names}
+
+    def dry_run_tokens(self, dry_run: DryRun, row: PlannedRow, viewer: Viewer, now: datetime) -> list[bytes]:
+        """What later lines of a dry run find the row by; nothing while it belongs to a row without a key."""
+        if self.source.by_identifiers:
+            return [dry_run.token(self.source.name, identifier.token) for identifier in row.identifiers]
+        if not self.source.match or any(
+            isinstance(value, PlannedRow) and value.key is None for value in row.values.values()
+        ):
+            return []
+        return [dry_run.token(self.source.name, tuple(self.match_values(row, viewer, now).values()))]
 
     def tokens(self, draft: PlannedRow, line: ImportLine) -> list[Any]:
         """What is equal for two rows that are one, or may be."""

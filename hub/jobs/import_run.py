@@ -12,6 +12,7 @@ from uuid import UUID
 
 from hub.db.pool import Connection
 from hub.domain.exchange import import_store
+from hub.domain.exchange.dry_runs import DryRun
 from hub.domain.exchange.mapping import parse_mapping
 from hub.domain.exchange.mapping_types import ImportMapping, ImportMode
 from hub.errors import BadInput
@@ -20,6 +21,7 @@ from hub.jobs.import_files import FileLine, FileSurvey, read_lines, survey
 from hub.jobs.import_writer import BatchOutcome, ImportWriter
 
 BATCH = 500  # lines of one transaction
+READ_AT_ONCE = 50
 
 
 async def run_import(context: JobContext) -> None:
@@ -82,8 +84,9 @@ class _Run:
         self._context = context
         self._layout = layout
         self._total = total
-        self._is_dry = bool(context.arguments.get("dry_run"))
-        self._writer = ImportWriter(mapping, ImportMode(context.arguments["mode"]), context.viewer)
+        self._dry_run = DryRun(context.job_id) if context.arguments.get("dry_run") else None
+        mode = ImportMode(context.arguments["mode"])
+        self._writer = ImportWriter(mapping, mode, context.viewer, dry_run=self._dry_run)
 
     async def run(self, path: Path) -> None:
         context = self._context
@@ -91,29 +94,32 @@ class _Run:
         lines = read_lines(path, self._layout, context.settings.import_limit)
         try:
             await asyncio.to_thread(_skip, lines, done)
-            while batch := await asyncio.to_thread(_take, lines, BATCH):
+            while batch := await _take_batch(lines):
                 await context.proceed()
                 done += len(batch)
                 await self._write_batch(batch, done)
             async with context.transaction() as tx:
                 await context.checkpoint(tx, done, done=done, total=done, result=self._result())
                 await import_store.delete_files(tx, context.job_id)
+                if self._dry_run is not None:
+                    await self._dry_run.end(tx)
         finally:
             if hasattr(lines, "close"):
                 lines.close()
 
     def _result(self) -> dict[str, Any]:
-        dry = {"dryRun": True} if self._is_dry else {}
+        dry = {"dryRun": True} if self._dry_run is not None else {}
         return {"file": self._layout.report(), **dry}
 
     async def _write_batch(self, batch: Sequence[FileLine], done: int) -> None:
         context, now = self._context, await self._context.now()
         async with context.transaction() as tx:
-            if self._is_dry:
+            if self._dry_run is not None:
                 await tx.execute("savepoint dry_run")
             outcome = await self._writer.write_batch(tx, batch, now)
-            if self._is_dry:
+            if self._dry_run is not None:
                 await tx.execute("rollback to savepoint dry_run")
+                await self._dry_run.add(tx, outcome.seen)
             await self._move(tx, outcome, done)
 
     async def _move(self, tx: Connection, outcome: BatchOutcome, done: int) -> None:
@@ -130,6 +136,14 @@ class _Run:
 def _skip(lines: Iterator[FileLine], count: int) -> None:
     for _ in islice(lines, count):
         pass
+
+
+async def _take_batch(lines: Iterator[FileLine]) -> list[FileLine]:
+    """The next lines. A thread reads a few at a time, since it holds the interpreter for as long as that takes."""
+    batch: list[FileLine] = []
+    while len(batch) < BATCH and (part := await asyncio.to_thread(_take, lines, READ_AT_ONCE)):
+        batch += part
+    return batch
 
 
 def _take(lines: Iterator[FileLine], count: int) -> list[FileLine]:

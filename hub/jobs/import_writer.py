@@ -16,6 +16,7 @@ from hub.db.constraint_errors import to_hub_error
 from hub.db.database_errors import is_connection_fatal, translate_error
 from hub.db.pool import Connection
 from hub.domain.customers import identify
+from hub.domain.exchange.dry_runs import DryRun, SeenRow
 from hub.domain.exchange.import_store import RejectedLine
 from hub.domain.exchange.mapping_types import ImportMapping, ImportMode, RowSource
 from hub.errors import BadInput, HubError, Unavailable
@@ -39,18 +40,24 @@ class BatchOutcome:
 
     counts: Counter[str] = field(default_factory=Counter)
     rejects: list[RejectedLine] = field(default_factory=list)
+    seen: dict[bytes, SeenRow] = field(default_factory=dict)  # of a dry run: what later lines would find
 
 
 class ImportWriter:
     """Writes the lines of one import."""
 
     def __init__(
-        self, mapping: ImportMapping, mode: ImportMode, viewer: Viewer, stamps: RowStamps = USUAL_STAMPS
+        self,
+        mapping: ImportMapping,
+        mode: ImportMode,
+        viewer: Viewer,
+        stamps: RowStamps = USUAL_STAMPS,
+        dry_run: DryRun | None = None,
     ) -> None:
         self._viewer = viewer
         self._stamps = stamps
         self._written: RowSource | None = None  # what is written now, for errors of the database
-        self._planner = LinePlanner(mapping, mode, viewer, stamps)
+        self._planner = LinePlanner(mapping, mode, viewer, stamps, dry_run)
 
     async def write_batch(self, tx: Connection, batch: Sequence[FileLine], now: datetime) -> BatchOutcome:
         """Writes what lines describe, in the caller's transaction; says what became of them."""
@@ -66,7 +73,24 @@ class ImportWriter:
         for line in lines:
             if line.fault is None:
                 outcome.counts.update(f"{name}.left_out" for name in line.left_out)
+        if self._planner.dry_run is not None:
+            outcome.seen = self._seen(self._planner.dry_run, lines, now)
         return outcome
+
+    def _seen(self, dry_run: DryRun, lines: Sequence[ImportLine], now: datetime) -> dict[bytes, SeenRow]:
+        """What the lines would have written, by what later lines find it by."""
+        seen: dict[bytes, SeenRow] = {}
+        for compiled in self._planner.compiled:
+            rows = (line.rows.get(compiled.source.name) for line in lines if line.fault is None)
+            for row in dict.fromkeys(row for row in rows if row is not None and row.key is not None):
+                assert row.key is not None
+                written = row.prepared if row.is_new else row.written if row.updates or row.seen else None
+                if written is None:
+                    continue
+                columns = {**(row.seen.columns if row.seen else {}), **dry_run.digests(written)}
+                tokens = compiled.dry_run_tokens(dry_run, row, self._viewer, now)
+                seen |= dict.fromkeys(tokens, SeenRow(row.key, columns))
+        return seen
 
     async def _write(self, tx: Connection, lines: Sequence[ImportLine], now: datetime, outcome: BatchOutcome) -> None:
         waiting: Sequence[ImportLine] = lines
@@ -121,17 +145,17 @@ class ImportWriter:
             new = [
                 PreparedRow(row.key, row.prepared, tuple(row.values), self._stamps.created_at(row))
                 for row in rows
-                if row.is_new and row.key is not None and row.prepared is not None
+                if row.is_new and row.key is not None and row.prepared is not None and not row.is_virtual
             ]
             if new:
                 writer.entity.require(self._viewer, "create")
                 await insert_prepared(tx, self._viewer, writer, new, now, as_one=as_one)
             for row in rows:
-                if row.updates and row.key is not None:
+                if row.updates and row.key is not None and not row.is_virtual:
                     await writer.update(tx, self._viewer, row.key, row.updates, None, now)
             await self._store_identifiers(tx, rows, now, counts, as_one=as_one)
             entity = writer.entity.__name__
-            counts[f"{entity}.created"] += len(new)
+            counts[f"{entity}.created"] += sum(row.is_new and row.prepared is not None for row in rows)
             counts[f"{entity}.updated"] += sum(bool(row.updates) for row in rows)
             counts[f"{entity}.unchanged"] += sum(row.updates == {} for row in rows)
             await _breathe()
@@ -140,8 +164,13 @@ class ImportWriter:
         self, tx: Connection, rows: Sequence[PlannedRow], now: datetime, counts: Counter[str], *, as_one: bool
     ) -> None:
         prepared: list[PreparedRow] = []
-        for row in rows:
+        for index, row in enumerate(rows):
+            if index % 50 == 49:
+                await _breathe()
             new = row.new_identifiers if row.identification is not None else row.identifiers
+            if row.is_virtual:
+                counts["Identifier.created"] += len(new)
+                continue
             for sourced in new:
                 values = {
                     "customer_id": row.key,

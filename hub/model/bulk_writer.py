@@ -2,6 +2,7 @@
 
 Where a statement for all cannot say what the rules of one row ask for, rows are inserted one by one, as mutations do it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,9 @@ from hub.model import bulk_statements, collisions, rows
 from hub.model.statements import ColumnValues
 from hub.model.writer import EntityWriter
 from hub.viewer import Viewer
+
+# Of one statement: the driver encodes them in about a millisecond, in which nothing else of the process runs.
+ROWS_AT_ONCE = 50
 
 
 class NotAsOne(Exception):
@@ -85,6 +89,9 @@ async def _insert_as_one(
     table, copied = writer.table, writer.entity.definition.copied_columns
     for names, group in groups.items():
         statement = bulk_statements.insert_many(table, names, copied, viewer.rights)
-        arguments = bulk_statements.array_arguments(statement, table, names, group, viewer)
-        if await tx.fetchval(statement.text, *arguments) != len(group):
-            raise NotAsOne
+        for start in range(0, len(group), ROWS_AT_ONCE):
+            await asyncio.sleep(0)
+            part = group[start : start + ROWS_AT_ONCE]
+            arguments = bulk_statements.array_arguments(statement, table, names, part, viewer)
+            if await tx.fetchval(statement.text, *arguments) != len(part):
+                raise NotAsOne

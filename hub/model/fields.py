@@ -22,7 +22,7 @@ from hub.model.scalars import Json, MoneyAmount
 T = TypeVar("T")
 Writable: TypeAlias = Literal["always", "create", "command"]
 Prefix: TypeAlias = Literal["customer", "unit"]
-Reveals: TypeAlias = Literal["row", "subject"]
+Reveals: TypeAlias = Literal["row", "subject"] | tuple[str, ...]
 
 
 class Unset(Enum):
@@ -79,7 +79,9 @@ class FieldWords(TypedDict, total=False):
     unlogged: bool  # whether the change log does not record its changes alone: they are too many
     filterable: bool  # whether filters may name it; True when left out
     verified_by: str  # the permission to confirm values of it that somebody else wrote: dual control
-    reveals: Reveals  # whose columns under dual control it is about: unknown to whoever does not read all of these
+    # Whose columns under dual control it is about, or the fields that it tells of, as `Customer.name`: unknown to whoever does
+    # not read all of these.
+    reveals: Reveals
     precision: tuple[int, int]  # digits in all, digits behind the point
 
 

@@ -64,6 +64,7 @@ REBUILT = stays("A projection derives them anew.")
 # Tables that no entity declares, with a column that names a customer: why merging leaves them alone, or who moves them.
 OTHER_TABLES: Mapping[str, str] = {
     "merge_rows": "the ledger of merges, which goes with its merge",
+    "match_keys": "a projection derives them anew",
     "customer_redirects": "merging itself points them at the survivor",
     "change_log": "the past stays as it was",
     "audit_pending": "the past stays as it was",

@@ -84,6 +84,7 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
     "change_order": {},
     "code_counters": {"prefix": PersonalData.NOT_PERSONAL},
     "code_draws": dict.fromkeys(("prefix", "drawn_at"), PersonalData.NOT_PERSONAL),
+    "dry_run_rows": {"token": PersonalData.NOT_PERSONAL, "columns": PersonalData.NOT_PERSONAL},
     "export_files": {
         **dict.fromkeys(("format", "compression", "rights"), PersonalData.NOT_PERSONAL),
         **dict.fromkeys(("written_at", "expires_at"), PersonalData.TECHNICAL),
@@ -114,6 +115,8 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
         **dict.fromkeys(("before", "after"), PersonalData.COPY),
     },
     "projections": dict.fromkeys(("name", "advanced_at", "error"), PersonalData.NOT_PERSONAL),
+    "match_keys": {},
+    "match_models": {"parameters": PersonalData.NOT_PERSONAL, "trained_at": PersonalData.NOT_PERSONAL},
     "secrets": {"name": PersonalData.NOT_PERSONAL, "value": PersonalData.NOT_PERSONAL},
     "test_clock": {"now": PersonalData.NOT_PERSONAL},
     "timer_failures": {

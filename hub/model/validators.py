@@ -6,6 +6,7 @@ the argument's name. A normal form is its own normal form. Maintained libraries 
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +20,7 @@ from hub.model.unicode_text import OUTER_BLANKS, multi_line, single_line, visibl
 
 MAX_JSON_BYTES = 16_384  # bytes of free facts, as compact UTF-8
 MAX_NETWORKS = 100  # in one list
+FIRST_YEAR_OF_BIRTH = 1880
 AMOUNT_LIMIT = 10**14  # which no amount reaches
 DOTTED_NAME = re.compile(r"[a-z0-9_]{1,40}(\.[a-z0-9_]{1,40}){0,4}")
 SLUG = re.compile(r"[A-Za-z0-9_]{1,63}")
@@ -167,6 +169,13 @@ def _compact(text: str, separators: str) -> str:
     if not compact:
         raise ValueError("the text has no letters and digits; give the whole number")
     return compact
+
+
+def birthday(value: date) -> date:
+    """A day on which somebody who is alive may have been born; writing checks that it has come."""
+    if value.year < FIRST_YEAR_OF_BIRTH:
+        raise ValueError(f"nobody who was born in {value.year} is alive; give a day since {FIRST_YEAR_OF_BIRTH}")
+    return value
 
 
 def dotted_name(value: str) -> str:

@@ -1,6 +1,7 @@
 """Customers and the identifiers that they are known by."""
 
 from collections.abc import Mapping
+from datetime import date
 from uuid import UUID
 
 from hub.model import (
@@ -125,6 +126,11 @@ class Customer(
         inverse=("customers", "The customers whom the person looks after."),
         writable="create",
         inside=True,
+    )
+    born_on: Column[date | None] = field(
+        "Day of birth of a person. It tells people of one name apart.",
+        check=validators.birthday,
+        personal=PersonalData.BIRTH,
     )
     country: Column[str | None] = field(
         "ISO 3166-1 alpha-2 code of the country.",

@@ -141,14 +141,14 @@ class Refusal(NamedTuple):
 
 def refusal(subject: Subject, code: str, argument: str | None, message: str) -> Refusal:
     """A refusal with the places of the file's columns, as both ways would name it."""
-    for place in (
+    for path in (
         f"by.{subject.key}",
         "by.external.externalId",
         "by.external.value",
         "external.value",
         "identifiers[0].value",
     ):
-        message, argument = message.replace(place, subject.key), (argument or "").replace(place, subject.key)
+        message, argument = message.replace(path, subject.key), (argument or "").replace(path, subject.key)
     return Refusal(code, (argument or "").removeprefix("$").removeprefix("input."), message.replace("input.", ""))
 
 

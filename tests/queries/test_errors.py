@@ -26,6 +26,7 @@ NOW = datetime.now(UTC)
 
 # Codes without a bad call here: who tests them, or why no client can cause them.
 ELSEWHERE = {
+    **dict.fromkeys(("MERGE_BLOCKED", "MERGE_CHANGED", "MERGE_SUPERSEDED", "MERGE_EXPIRED"), "test_merge.py"),
     "WEBHOOK_INVALID": "test_lifecycle.py",
     "WEBHOOK_LOOP": "test_lifecycle.py",
     "HEADERS_TOO_LARGE": "needs a socket: test_http_limits.py",
@@ -108,6 +109,7 @@ ELSEWHERE = {
     "ROLE_LAST_ADMIN": "of roles: test_roles.py",
     "ROLE_SHIPPED": "of roles: test_roles.py",
     "ROLE_UNBOUNDED": "of roles: test_role_changes.py",
+    "CUSTOMER_ERASED": "of erasures: test_erased_dump.py",
     "EDITED_SINCE": "of imports: test_import.py",
     "EXPORT_EXPIRED": "of exports: test_exports.py",
     "EXPORT_FORMAT_UNAVAILABLE": "of exports: test_exports.py",

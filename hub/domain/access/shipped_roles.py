@@ -123,6 +123,9 @@ def _own_customers(entity: type[Entity]) -> dict[str, object]:
     own_work = OWN_WORK.get(entity.definition.scope.name)
     if own_work is not None:
         return {"or": [{"customer": OWN_CUSTOMERS}, *own_work]}
+    second_customer = entity.definition.options.get("second_customer")
+    if second_customer is not None:  # about two customers, of whom the viewer sees both or neither
+        return {"customer": OWN_CUSTOMERS, second_customer: OWN_CUSTOMERS}
     parent = entity.definition.parent
     if parent is None or not entity.definition.is_part:
         return {"customer": OWN_CUSTOMERS}

@@ -14,7 +14,6 @@ from hub.db.sql_text import to_sql
 from hub.domain.access.manifests import Manifest, read_manifest
 from hub.errors import BadInput, Forbidden, NotFound
 from hub.model.columns import metadata, timestamp
-from hub.time_source import TimeSource
 from hub.viewer import ADMIN, Viewer
 
 MAX_STORED = 50_000  # documents of all manifests, which every process holds in memory
@@ -170,15 +169,13 @@ async def remove(tx: Connection, viewer: Viewer, name: str) -> RemovedManifest:
     return RemovedManifest(len(ids), await tx.fetchval(_COUNT_EXISTING, ids))
 
 
-async def load_manifests(
-    pool: Pool, paths: Sequence[Path], documents: TrustedDocuments, time_source: TimeSource
-) -> None:
+async def load_manifests(pool: Pool, paths: Sequence[Path], documents: TrustedDocuments, now: datetime) -> None:
     """Loads manifests, each under its file's name, and then all stored documents.
 
     Raises BadInput for a file that is no manifest: the hub does not start without documents that its clients need."""
     for path in paths:
         manifest = read_manifest(path)
         async with pool.transaction() as tx:
-            await load(tx, ADMIN, path.name, manifest, time_source.now())
+            await load(tx, ADMIN, path.name, manifest, now)
     async with pool.connection() as connection:
         await documents.refresh(connection)

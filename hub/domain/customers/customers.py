@@ -1,18 +1,20 @@
 """Identifiers of customers: their normal form, and the lock that keeps two from being given out at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from hub.db.pool import Connection
 from hub.domain.customers.placeholders import is_placeholder
 from hub.errors import BadInput
 from hub.model import validators
-from hub.model.rules import before_insert, normalizes
-from hub.schema.customers.customers import Identifier, IdentifierKind
+from hub.model.rules import Write, before_insert, normalizes, validates
+from hub.schema.customers.customers import Customer, Identifier, IdentifierKind
 
 PHONE_IDENTIFIER_KINDS = (IdentifierKind.PHONE, IdentifierKind.FAX)
 # Keys of another system, devices and visitors mean something within their source alone.
 SOURCE_SCOPED = (IdentifierKind.EXTERNAL_ID, IdentifierKind.DEVICE_ID, IdentifierKind.ANONYMOUS_ID)
+EARLIEST_TIME_ZONE = timedelta(hours=14)  # ahead of UTC: where a day begins first
 NORMAL_FORMS: Mapping[IdentifierKind, validators.ValueCheck] = {
     IdentifierKind.EMAIL: validators.email_identifier,
     IdentifierKind.TAX_ID: validators.tax_id,
@@ -50,6 +52,17 @@ def canonical_identifier(identifier_kind: IdentifierKind, value: str, country: s
 def _placeholder(value: str) -> BadInput:
     message = f"value: {value[:60]!r} is a placeholder that many share; leave the identifier out."
     return BadInput(message, code="IDENTIFIER_JUNK", argument="value")
+
+
+@validates(Customer)
+def _born_in_the_past(write: Write) -> None:
+    require_past_birth(write.values.get("born_on"), write.now)
+
+
+def require_past_birth(born_on: date | None, now: datetime) -> None:
+    """Raises BadInput for a day of birth that has come nowhere yet."""
+    if born_on is not None and born_on > (now + EARLIEST_TIME_ZONE).date():
+        raise BadInput("born_on: the day is yet to come; give a past one.", argument="born_on")
 
 
 # Sorted, so that two who lock the same do so in the same order.

@@ -6,7 +6,7 @@ an address that somebody merely typed never joins what two systems know (anyone 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from hub.db.database_errors import ContentionError
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
+from hub.domain.customers.birthdays import are_two_birthdays
 from hub.domain.customers.customers import SOURCE_SCOPED, lock_identifiers
 from hub.domain.customers.lookup import comparable, may_compare, require_attachable
 from hub.domain.customers.observations import (
@@ -35,8 +36,10 @@ from hub.model.writer import writer_of
 from hub.rights import Rights, Verb
 from hub.schema.customers.customers import Customer, CustomerKind, Identifier, IdentifierKind
 from hub.schema.customers.identity_reviews import IdentityReview, ReviewStatus
+from hub.text_case import camel_case
 from hub.viewer import Viewer
 
+SHARED_IN_FAMILIES = (IdentifierKind.EMAIL, IdentifierKind.PHONE, IdentifierKind.FAX, IdentifierKind.DEVICE_ID)
 MAX_STORED = 100  # of one kind, by whatever systems
 
 # In the order in which they decide, and how many a customer has at most (of one source, for keys of other systems).
@@ -110,6 +113,7 @@ _IDENTIFIERS_OF_CUSTOMER = to_sql(
         Identifier.c.customer_id == sa.bindparam("customer", type_=sa.Uuid)
     )
 )
+_BORN_ON = "select born_on from customers where id = $1"
 # A customer that was created from identifiers alone is named by one of them.
 _NAMED_BY_IDENTIFIER = "select exists (select from identifiers where customer_id = $1 and value = $2)"
 _REVIEW_OF_PAIR = """
@@ -159,14 +163,14 @@ async def identify(
         raise Forbidden(message, argument="identifiers", extensions={"entity": Identifier.__name__})
     source = validators.check_values({"source": source}, {"source": validators.single_line})["source"]
     refusals: list[str] = []
-    supplied = _writable_traits(viewer, valid_traits(traits or Traits(), refusals), refusals)
+    supplied = _writable_traits(viewer, valid_traits(traits or Traits(), refusals, now), refusals)
     valid = valid_identifiers(identifiers, supplied.get("country"), refusals)
     normalized_identifiers = sorted(valid, key=lambda identifier: RANK[identifier.identifier_kind])
     await lock_identifiers(
         tx, [(identifier.identifier_kind, identifier.normalized) for identifier in normalized_identifiers]
     )
     matches = await _find_matches(tx, viewer, normalized_identifiers, source)
-    matched_customer = await _pick_match(tx, matches, normalized_identifiers, source)
+    matched_customer = await _pick_match(tx, matches, normalized_identifiers, source, supplied.get("born_on"))
     # Several systems may have one address.
     reasons = list(dict.fromkeys(_explain(match, matched_customer) for match in matches))
     other_customers = list(dict.fromkeys(match.customer for match in matches if match.customer != matched_customer))
@@ -194,7 +198,7 @@ async def identify(
 def _writable_traits(viewer: Viewer, traits: Mapping[str, Any], refusals: list[str]) -> Mapping[str, Any]:
     """The traits that the viewer's roles let it write."""
     refused = [name for name in traits if not viewer.may_write(Customer.__name__, Verb.UPDATE, name)]
-    refusals += [f"{name} was not taken: this key may not write it" for name in refused]
+    refusals += [f"{camel_case(name)} was not taken: this key may not write it" for name in refused]
     return {name: value for name, value in traits.items() if name not in refused}
 
 
@@ -224,9 +228,15 @@ def _match(identifier: NormalizedIdentifier, row: asyncpg.Record, source: str) -
 
 
 async def _pick_match(
-    tx: Connection, matches: Sequence[Match], identifiers: Sequence[NormalizedIdentifier], source: str
+    tx: Connection,
+    matches: Sequence[Match],
+    identifiers: Sequence[NormalizedIdentifier],
+    source: str,
+    born_on: date | None,
 ) -> UUID | None:
-    """The customer of the first strong match, unless it has another key of the same system: then it is another one."""
+    """The customer of the first strong match, unless it has another key of the same system: then it is another one.
+
+    So is one who was born on another day, unless the same system reported what is shared: families share addresses."""
     external_keys = [
         identifier.normalized for identifier in identifiers if identifier.identifier_kind is IdentifierKind.EXTERNAL_ID
     ]
@@ -238,8 +248,13 @@ async def _pick_match(
             for row in await tx.fetch(_IDENTIFIERS_OF_CUSTOMER, match.customer)
             if row["kind"] == IdentifierKind.EXTERNAL_ID and row["source"] == source
         ]
-        if not external_keys or not known_keys or external_keys[0] in known_keys:
-            return match.customer
+        if external_keys and known_keys and external_keys[0] not in known_keys:
+            continue
+        if not match.same_source and born_on is not None and match.identifier.identifier_kind in SHARED_IN_FAMILIES:
+            stored = await tx.fetchval(_BORN_ON, match.customer)
+            if stored is not None and are_two_birthdays(stored, born_on):
+                continue
+        return match.customer
     return None
 
 
@@ -336,7 +351,7 @@ async def _fill_missing(
 ) -> None:
     """Fills in traits that the customer lacks; those that it has stay."""
     row = await rows.lock_row(tx, viewer, Customer, key, "id")
-    missing = [name for name in ("country", "language", "currency") if row[name] is None]
+    missing = [name for name in ("born_on", "country", "language", "currency") if row[name] is None]
     if "name" in supplied and await tx.fetchval(_NAMED_BY_IDENTIFIER, key, row["name"]):
         missing.append("name")
     updates = {name: supplied[name] for name in missing if name in supplied}

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from hub.domain.customers.customers import canonical_identifier
+from hub.domain.customers.customers import canonical_identifier, require_past_birth
 from hub.errors import BadInput
 from hub.model import validators
 from hub.model.rows import prefix_error
 from hub.model.writer import writer_of
 from hub.schema.customers.customers import Customer, CustomerKind, IdentifierKind
 from hub.schema.organisation.units import OrgUnit
+from hub.text_case import camel_case
 
 MAX_IDENTIFIERS = 20
 MAX_SHOWN_CHARACTERS = 60  # of an invalid value, in a reason
@@ -36,6 +38,7 @@ class Traits(NamedTuple):
         None
     )
     country: Annotated[str | None, "ISO 3166-1 alpha-2 code."] = None
+    born_on: Annotated[date | None, "Day of birth of a person."] = None
     language: Annotated[str | None, "BCP 47 tag: `de`, `zh-Hant`."] = None
     currency: Annotated[str | None, "ISO 4217 code."] = None
     attributes: Annotated[Any | None, "Free attributes as a JSON object; null leaves a key out."] = None
@@ -51,16 +54,18 @@ class NormalizedIdentifier:
     verified: bool
 
 
-def valid_traits(traits: Traits, reasons: list[str]) -> dict[str, Any]:
+def valid_traits(traits: Traits, reasons: list[str], now: datetime) -> dict[str, Any]:
     """The valid traits in normal form, by column; a reason says why another one was not taken."""
     valid: dict[str, Any] = {}
     for name, value in traits._asdict().items():
         if value is None:
             continue
         try:
-            valid |= writer_of(Customer).canonical({name: value})
+            checked = writer_of(Customer).canonical({name: value})
+            require_past_birth(checked.get("born_on"), now)
+            valid |= checked
         except BadInput as error:
-            reasons.append(f"traits.{name} was not taken: {_fault(error)}")
+            reasons.append(f"traits.{camel_case(name)} was not taken: {_fault(error)}")
     if "attributes" in valid:
         valid["attributes"] = {key: fact for key, fact in valid["attributes"].items() if fact is not None}
     return valid

@@ -24,6 +24,7 @@ SYNONYMS: Mapping[str, str] = {
     "land": "country",
     "countrycode": "country",
     "sprache": "language",
+    **dict.fromkeys(("birthday", "birthdate", "dateofbirth", "dob", "geburtsdatum", "geburtstag"), "bornOn"),
     "waehrung": "currency",
     "zip": "postalCode",
     "zipcode": "postalCode",

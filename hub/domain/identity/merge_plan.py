@@ -26,6 +26,9 @@ _NOT_SAME = """
 select exists (
     select from identity_reviews where status = 'NOT_SAME'
         and (customer_id, other_id) in (($1::uuid, $2::uuid), ($2::uuid, $1::uuid))
+) or exists (
+    select from match_candidates where status = 'NOT_SAME'
+        and (customer_id, other_id) in (($1::uuid, $2::uuid), ($2::uuid, $1::uuid))
 )
 """
 _LOCKED = """

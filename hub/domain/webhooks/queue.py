@@ -117,7 +117,8 @@ _CLEAR_BODIES = """
 update webhook_queue set body = null where delivery_id in (
     select q.delivery_id from webhook_queue as q join change_order as o on o.position = q.position
     join change_log as l on l.id = o.id where l.before ->> 'customer_id' = $1::uuid::text
-        or l.table_name = 'identity_reviews' and coalesce(l.after, l.before) ->> 'other_id' = $1::uuid::text
+        or l.table_name in ('identity_reviews', 'match_candidates')
+            and coalesce(l.after, l.before) ->> 'other_id' = $1::uuid::text
 )
 """
 # A receiver's response may echo the request. An attempt has no customer_id; its delivery has.

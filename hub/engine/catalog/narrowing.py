@@ -13,6 +13,7 @@ from sqlalchemy.sql import visitors
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import Catalog, CatalogEntity, ColumnField, camel_case
 from hub.model.declarations import FieldResolver, LinkGroup, MergedConnection, ToMany, ToOne, UnionLink
+from hub.model.fields import Reveals
 from hub.model.personal import PERSONAL, PersonalData
 from hub.rights import AccessRule, CellRules, Mask, Rights
 
@@ -45,20 +46,33 @@ def narrow_catalog(catalog: Catalog, rights: Rights) -> Catalog:
 
 
 def _revealing(catalog: Catalog, accesses: "Mapping[str, _FieldAccess]") -> dict[str, set[str]]:
-    """By entity, the fields that name columns under dual control which the viewer does not know in every row."""
+    """By entity, the fields that tell of columns which the viewer does not know in every row."""
     hiding = {
         name
         for name, access in accesses.items()
         for column in catalog.entities[name].declaration.verified
         if not access.is_known_everywhere(camel_case(column))
     }
-    revealing: dict[str, set[str]] = {}
-    for name in accesses:
-        fields = catalog.entities[name].declaration.reveals
-        revealing[name] = {
-            camel_case(field) for field, whose in fields.items() if (name in hiding if whose == "row" else bool(hiding))
+
+    def tells_of_hidden(name: str, reveals: Reveals) -> bool:
+        if isinstance(reveals, tuple):
+            return not all(_is_known(accesses, *revealed.split(".")) for revealed in reveals)
+        return name in hiding if reveals == "row" else bool(hiding)
+
+    return {
+        name: {
+            camel_case(field)
+            for field, reveals in catalog.entities[name].declaration.reveals.items()
+            if tells_of_hidden(name, reveals)
         }
-    return revealing
+        for name in accesses
+    }
+
+
+def _is_known(accesses: "Mapping[str, _FieldAccess]", entity: str, name: str) -> bool:
+    """Whether the viewer reads a field of an entity in every row, as it is."""
+    access = accesses.get(entity)
+    return access is not None and access.is_known_everywhere(name) and access.cell(name) is None
 
 
 def _without_lists(entity: CatalogEntity, entities: Mapping[str, CatalogEntity]) -> CatalogEntity:

@@ -19,6 +19,7 @@ from hub.domain.work import working_intervals
 from hub.model.working_time import compiled_working_time
 from hub.schema.customers import addresses, contacts, customers, identity_reviews, stage_moves
 from hub.schema.engagement import interactions
+from hub.schema.matching import match_candidates
 from hub.schema.organisation import staff as staff_members
 from hub.schema.organisation import units as org_units
 from hub.schema.privacy import consents
@@ -86,6 +87,7 @@ def _customer(builder: EdgeRowBuilder, number: int, units: Sequence[UUID], staff
         tier=builder.member(customers.Tier),
         unit_id=builder.pick(units),
         owner_id=builder.maybe(staff),
+        born_on=builder.maybe((date(1952, 2, 29), date(1992, 8, 14), date(1992, 8, 14))),
         country=builder.maybe(("DE", "DE", "JP", "ES", "XK")),
         language=builder.maybe(("de", "ja", "zh-Hant")),
         currency=builder.maybe(CURRENCIES),
@@ -268,6 +270,27 @@ def _consents_and_reviews(builder: EdgeRowBuilder, customer: UUID) -> None:
             reason=builder.pick(NAMES),
             status=builder.member(identity_reviews.ReviewStatus),
         )
+        _match_candidate(builder, *sorted((customer, other)))
+
+
+def _match_candidate(builder: EdgeRowBuilder, first: UUID, second: UUID) -> None:
+    """A candidate, unless the pair is one already."""
+    rows = builder.rows_by_table.get(match_candidates.MatchCandidate.table, [])
+    if any((row["customer_id"], row["other_id"]) == (first, second) for row in rows):
+        return
+    status = builder.member(match_candidates.MatchStatus)
+    builder.add(
+        match_candidates.MatchCandidate,
+        customer_id=first,
+        other_id=second,
+        score=Decimal(builder.rng.randint(0, 3000)).scaleb(-2),
+        reasons=json.dumps([{"field": "EMAIL", "level": "EQUAL", "weight": builder.rng.randint(0, 20)}]),
+        model_version=builder.rng.randint(0, 2),
+        status=status,
+        reminds_at=builder.pick(TIMESTAMPS) if status == match_candidates.MatchStatus.LATER else None,
+        decided_at=builder.maybe(TIMESTAMPS),
+        decided_by_id=None,
+    )
 
 
 def build_rows(seed: int, existing: ExistingKeys, count: int) -> dict[sa.Table, list[EdgeRowValues]]:

@@ -1,0 +1,1 @@
+"""Matching: which customers may be one person or organisation, why, and what people decided."""

@@ -1,0 +1,1 @@
+"""Matching: customers who may be one, and what people decided about them."""
