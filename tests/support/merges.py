@@ -44,12 +44,15 @@ async def undo(client: HubClient, merge_id: str) -> Any:
     return (await client.query(UNDO, {"input": {"id": merge_id}}))["mergeUndo"]
 
 
+DERIVED = ("merges", "match_candidates")
+
+
 async def rows_of(connection: asyncpg.Connection, *customers: UUID) -> Rows:
-    """Every row of the customers, in all tables, by table and key."""
+    """Every row of the customers, in all tables, by table and key; candidates come and go by themselves."""
     rows: Rows = {}
     tables = [
         ("customers", ("id",)),
-        *((t.name, t.columns) for t in customer_tables() if t.name != "merges" and t.rule.way != "stay"),
+        *((t.name, t.columns) for t in customer_tables() if t.name not in DERIVED and t.rule.way != "stay"),
     ]
     for table, columns in tables:
         image = "to_jsonb(t) - 'hash' - 'previous_hash'" if table == "api_keys" else "to_jsonb(t)"

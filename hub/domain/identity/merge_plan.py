@@ -172,9 +172,13 @@ async def count_all(tx: Connection, key: UUID) -> dict[str, int]:
 
 
 def fingerprint(pair: MergePair, counts: Mapping[str, Any]) -> str:
-    """A digest of what a merge depends on: equal as long as the two customers are as they were."""
+    """A digest of what a merge depends on: equal as long as the two customers are as they were.
+
+    Rows about two customers do not count: the hub derives them while somebody looks at the plan."""
     versions = [[str(row["id"]), row["version"]] for row in (pair.survivor, pair.merged)]
-    plan = [versions, {name: side.value for name, side in pair.choices.items()}, counts]
+    pairs = {t.name for t in customer_tables() if t.is_pair}
+    own = {name: count for name, count in counts.items() if name not in pairs}
+    plan = [versions, {name: side.value for name, side in pair.choices.items()}, own]
     return hashlib.sha256(exact_json.dumps(plan).encode()).hexdigest()[:32]
 
 
