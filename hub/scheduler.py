@@ -16,6 +16,7 @@ from hub.db.transaction import record_caller
 from hub.domain.access import key_upkeep, token_sessions
 from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.domain.exchange import dry_runs, import_store
+from hub.domain.identity import merging
 from hub.domain.identity.merge_commands import MergeLimits
 from hub.domain.jobs import queue as job_queue
 from hub.domain.matching import automatic
@@ -82,6 +83,7 @@ def periodic_tasks(
         PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
+        PeriodicTask("purge ledgers of merges", 600.0, partial(_purge_ledgers, pool, time_source)),
         PeriodicTask("purge jobs", 600.0, partial(_purge_jobs, pool, settings)),
         PeriodicTask("delete files of exports", 60.0, partial(_delete_export_files, pool, settings, time_source)),
         PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool)),
@@ -138,6 +140,11 @@ async def _revoke_keys_of_leavers(pool: Pool, time_source: TimeSource) -> bool:
 async def _purge_timer_failures(pool: Pool) -> bool:
     async with pool.transaction() as tx:
         return await timer_runs.purge_failures(tx, PURGE_BATCH)
+
+
+async def _purge_ledgers(pool: Pool, time_source: TimeSource) -> bool:
+    async with pool.transaction() as tx:
+        return await merging.purge_ledgers(tx, time_source.now(), PURGE_BATCH)
 
 
 async def _purge_jobs(pool: Pool, settings: Settings) -> bool:

@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from hub.engine.document.documents import DocumentStore
+from hub.engine.document.documents import Document, DocumentStore, InvalidDocument
 from hub.engine.document.limits import Limits
 from hub.engine.graphql_types.schema_builder import Schema
+from hub.engine.plan.cache_key import variable_roles
 from hub.settings import Settings
 
 DOCUMENT_CACHE_BYTES = 64 * 1024 * 1024
@@ -30,3 +31,12 @@ def document_limits(settings: Settings) -> Limits:
 def document_store(schema: Schema, settings: Settings, cache_bytes: int = DOCUMENT_CACHE_BYTES) -> DocumentStore:
     """A store that checks documents without running them."""
     return DocumentStore(schema.core, document_limits(settings), cache_bytes)
+
+
+def checked_document(documents: DocumentStore, text: str) -> Document | InvalidDocument:
+    """Checks a document, and works out what its operations' plans depend on."""
+    outcome = documents.check(text)
+    if not isinstance(outcome, InvalidDocument):
+        for operation in outcome.operations.values():
+            variable_roles(operation)
+    return outcome

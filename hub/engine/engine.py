@@ -15,7 +15,7 @@ from hub.db.pool import Pool
 from hub.engine.budgets import CostAccounts, OperationCharge, ProcessBuckets
 from hub.engine.document.documents import Document, DocumentStore, InvalidDocument, Operation, OperationType
 from hub.engine.document.variables import coerce_variables
-from hub.engine.document_stores import document_limits, document_store
+from hub.engine.document_stores import checked_document, document_limits, document_store
 from hub.engine.execution.compiled_operation import PlanCache
 from hub.engine.execution.exports import ExportSource, compile_export, query_error
 from hub.engine.execution.introspection import Introspection
@@ -32,7 +32,6 @@ from hub.engine.execution.subscriptions import (
 )
 from hub.engine.graphql_types.narrowed_schema import narrow
 from hub.engine.graphql_types.schema_builder import Schema
-from hub.engine.plan.cache_key import variable_roles
 from hub.engine.plan.exports import plan_export
 from hub.engine.plan.operations import OperationPlanner
 from hub.engine.plan.parameters import ExecutionContext
@@ -165,7 +164,7 @@ class Engine:
 
     async def _checked(self, documents: DocumentStore, text: str, flow: Flow) -> Document | InvalidDocument:
         def check() -> Document | InvalidDocument:
-            return _check(documents, text)
+            return checked_document(documents, text)
 
         return await self._planning.create(flow, partial(documents.lookup, text), check, partial(documents.store, text))
 
@@ -209,11 +208,9 @@ class Engine:
             return rejected_response([error.to_graphql()], operation, timer)
         try:
             body = await self._query_executor.execute(operation, query, arguments, context, timer)
-            if query.row_roots:
-                redirected = await self.redirects.of_roots(query, context, body)
-                if redirected is not None and query.statement is not None:
-                    context, arguments = redirected, query.statement.bind(redirected)
-                    body = await self._query_executor.execute(operation, query, arguments, context, timer)
+            if query.row_roots and (redirected := await self.redirects.of_roots(query, context, body)):
+                context, arguments = redirected
+                body = await self._query_executor.execute(operation, query, arguments, context, timer)
         except HubError as error:
             return failed_response(error, operation, timer)
         if query.audit is not None and self._audit is not None:
@@ -394,11 +391,3 @@ class Engine:
 def _too_many_operations(limit: int) -> LimitExceeded:
     message = f"This key already has {limit} operations in progress; wait for some of them, then try again."
     return LimitExceeded(message, code="OPERATION_LIMIT", extensions={"limit": limit})
-
-
-def _check(documents: DocumentStore, text: str) -> Document | InvalidDocument:
-    outcome = documents.check(text)
-    if not isinstance(outcome, InvalidDocument):
-        for operation in outcome.operations.values():
-            variable_roles(operation)
-    return outcome

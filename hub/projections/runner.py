@@ -21,7 +21,7 @@ from hub.model.projections import Projection, registered_projections
 from hub.observability import ChangesSequenced, Event, ProjectionAdvanced, ProjectionFailed, add_handler, emit
 from hub.settings import Settings
 
-POLL = 0.1  # seconds between two looks at the feed; changes that this process sequences wake the loop at once
+POLL = 1.0  # seconds between two looks at the feed; changes that this process sequences wake the loop at once
 PAGE = 2_000  # changes per read, of which those that concern the projection are applied
 SAVE_INTERVAL = 5.0  # seconds between two moves of a cursor past changes that do not concern its projection
 RETRY_PAUSE, MAX_RETRY_PAUSE = 0.5, 60.0  # seconds after a first failure, doubled after each further one

@@ -13,6 +13,7 @@ from hub.model import (
     field,
     index,
     inside,
+    pairs,
     to_one,
     unique,
 )
@@ -47,6 +48,7 @@ class MatchCandidate(
         inverse=("match_candidates", "Customers who may be this one, as a rule created later."),
     ),
     second_customer="other",
+    merge=pairs(decided="t.status = 'NOT_SAME'"),
     permission="customers",
     writable_by=("unit",),
     operations=(),

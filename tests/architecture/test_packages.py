@@ -25,7 +25,7 @@ ENGINE_PACKAGES: dict[str, tuple[str, ...]] = {
     "request": ("document",),
     "roles": ("catalog", "graphql_types", "plan", "request", "sql"),
     "budgets": ("request",),
-    "document_stores": ("document", "graphql_types"),
+    "document_stores": ("document", "graphql_types", "plan"),
     "shared_buckets": ("budgets",),
     "execution": (
         "catalog",

@@ -87,14 +87,12 @@ ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     "hub.token_issuers": (),
     "hub.viewer": ("hub.client_limits", "hub.errors", "hub.rights"),
     "hub.rights": ("hub.client_limits",),
-    "hub.client_limits": (),
-    "hub.text_case": (),
     "hub.observability": ("hub.log_output",),
-    "hub.log_output": (),
-    "hub.time_source": (),
     "hub.deadlines": (),
-    "hub.runtime_login": (),
     "hub.errors": (),
+    **dict.fromkeys(
+        ("hub.client_limits", "hub.text_case", "hub.log_output", "hub.time_source", "hub.runtime_login"), ()
+    ),
     "hub.migrations": ("hub.schema", "hub.domain", "hub.model", "hub.db", "hub.settings"),
     "hub": (),
 }

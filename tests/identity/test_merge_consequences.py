@@ -58,10 +58,10 @@ async def test_a_former_id_erases_the_person_with_all_that_names_it(
         "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
     )
     for row in tables:
-        found = await connection.fetchval(
+        count = await connection.fetchval(
             f'select count(*) from "{row["relname"]}" as t where t::text like $1', "%Secret%"
         )
-        assert found == 0, row["relname"]
+        assert count == 0, row["relname"]
 
 
 async def test_a_confirmed_doubt_joins_the_two_and_identify_finds_the_one(northwind_client: HubClient) -> None:

@@ -26,6 +26,7 @@ NOW = datetime.now(UTC)
 
 # Codes without a bad call here: who tests them, or why no client can cause them.
 ELSEWHERE = {
+    **dict.fromkeys(("MERGE_BLOCKED", "MERGE_CHANGED", "MERGE_SUPERSEDED", "MERGE_EXPIRED"), "test_merge.py"),
     "WEBHOOK_INVALID": "test_lifecycle.py",
     "WEBHOOK_LOOP": "test_lifecycle.py",
     "HEADERS_TOO_LARGE": "needs a socket: test_http_limits.py",

@@ -45,6 +45,13 @@ group by table_name order by table_name
 """
 
 
+_PURGE = """
+delete from merge_rows where ordinal = any(array(
+    select r.ordinal from merges as m join merge_rows as r on r.merge_id = m.id where m.undo_until <= $1 limit $2
+))
+"""
+
+
 async def no_progress(_: int) -> None:
     """Nothing: for merges that are done at once."""
 
@@ -126,3 +133,8 @@ async def counts(tx: Connection, merge: UUID) -> dict[str, dict[str, int]]:
     """Rows that a merge moved, changed and dropped, by table."""
     counted = await tx.fetch(_COUNTS, merge)
     return {row["table_name"]: {name: row[name] for name in ("moved", "changed", "dropped")} for row in counted}
+
+
+async def purge_ledgers(tx: Connection, now: datetime, limit: int) -> bool:
+    """Deletes rows of ledgers whose merges cannot be undone any more; returns whether there may be others."""
+    return await tx.execute(_PURGE, now, limit) == f"DELETE {limit}"

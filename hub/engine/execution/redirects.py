@@ -47,18 +47,23 @@ class RedirectFollower:
         known = await self.redirects.find_known(query.statement.named_keys(context), context.viewer)
         return context._replace(redirects=known) if known else context
 
-    async def of_roots(self, query: CompiledQuery, context: ExecutionContext, body: bytes) -> ExecutionContext | None:
-        """The context in which a query runs again because a root found no row; None where no redirect leads further."""
-        if self.redirects is None or not query.row_roots or b"null" not in body or query.statement is None:
+    async def of_roots(
+        self, query: CompiledQuery, context: ExecutionContext, body: bytes
+    ) -> tuple[ExecutionContext, list[Any]] | None:
+        """The context and the arguments with which a query runs again, because a root found no row.
+
+        None where no redirect leads further."""
+        if self.redirects is None or b"null" not in body or query.statement is None:
             return None
         data = orjson.loads(body).get("data") or {}
         if not any(_misses(data.get(key)) for key in query.row_roots):
             return None
-        found = await self.redirects.find(
-            query.statement.named_keys(context._replace(redirects=NO_REDIRECTS)), context.viewer
-        )
-        redirects = {**context.redirects, **found}
-        return None if redirects == dict(context.redirects) else context._replace(redirects=redirects)
+        keys = query.statement.named_keys(context._replace(redirects=NO_REDIRECTS))
+        redirects = {**context.redirects, **await self.redirects.find(keys, context.viewer)}
+        if redirects == dict(context.redirects):
+            return None
+        context = context._replace(redirects=redirects)
+        return context, query.statement.bind(context)
 
     async def of_arguments(self, arguments: Any, error: HubError, viewer: Viewer) -> Mapping[UUID, UUID]:
         """The redirects of ids in the arguments of a mutation that missed a row; none for another error."""

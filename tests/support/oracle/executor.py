@@ -226,6 +226,7 @@ def _resolver_field(resolver: FieldResolver, catalog: Catalog) -> GraphQLFieldRe
         context: OracleContext = info.context
         values = {need: record[need] for need in resolver.needs} | ({"now": context.now} if resolver.takes_now else {})
         values |= {"viewer": context.viewer} if resolver.takes_viewer else {}
+        values |= {"redirects": {}} if resolver.takes_redirects else {}  # it merges nobody
         for name, _ in resolver.expressions:
             values[name] = EXPRESSIONS[name](record, context.every_row, context.now)
         if "may_write" in dict(resolver.conditions):
