@@ -6,7 +6,7 @@ import resource
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -163,14 +163,16 @@ async def cost_accounts(settings: Settings, shared: Path | None) -> AsyncIterato
         buckets.close()
 
 
-async def load_trusted_documents(pool: Pool, settings: Settings, documents: TrustedDocuments) -> None:
+async def load_trusted_documents(
+    pool: Pool, settings: Settings, documents: TrustedDocuments, time_source: TimeSource
+) -> None:
     """Loads the manifests that the settings name, each under its file's name, and then all stored documents.
 
     Raises BadInput for a file that is no manifest: the hub does not start without documents that its clients need."""
     for path in settings.trusted_documents:
         manifest = read_manifest(path)
         async with pool.transaction() as tx:
-            await trusted_documents.load(tx, ADMIN, path.name, manifest, datetime.now(UTC))
+            await trusted_documents.load(tx, ADMIN, path.name, manifest, time_source.now())
     async with pool.connection() as connection:
         await documents.refresh(connection)
 
@@ -279,15 +281,14 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
     """Runs the whole hub on a database, without a socket. Worker processes share metrics and budgets in the folder `shared`."""
     async with open_pools(settings, dsn) as pools:
         disk_space, documents, audit = DiskSpace(pools.requests), TrustedDocuments(), AuditBuffer()
-        await load_trusted_documents(pools.requests, settings, documents)
         clock = await open_clock(settings, pools.timers)
+        await load_trusted_documents(pools.requests, settings, documents, clock.time_source)
         metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(metrics), observability.add_handler(disk_space, DiskFull)]
         try:
             async with (
                 running_authenticator(pools.keys, settings, clock.time_source) as key_cache,
                 scheduler.run_all(pools.requests, key_cache, documents, metrics, audit, settings, clock.time_source),
-                Sequencer(dsn, settings).running(),
                 cost_accounts(settings, shared) as accounts,
             ):
                 engine, cursors, encryptor = await build_graphql_engine(
@@ -298,6 +299,8 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                 )
                 live_shares = LiveShares(settings.live_limit, settings.key_live_limit)
                 async with (
+                    # Not before: building the engine takes longer than the leader's session may be idle.
+                    Sequencer(dsn, settings).running(),
                     SubscriptionRegistry(engine, changefeed, live_shares).running() as streams,
                     TimerLoop(clock, pools.timers).running(),
                     webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor)
@@ -330,14 +333,14 @@ async def webhook_worker_lifespan(settings: Settings, dsn: str, clock: UtcClock 
     """Runs webhooks and jobs without a server; it also sequences changes if no other process does."""
     pool = await Pool.open(dsn, settings)
     try:
-        documents, time_source = TrustedDocuments(), (await open_clock(settings, pool)).time_source
+        documents, hub_clock = TrustedDocuments(), await open_clock(settings, pool)
         async with pool.connection() as connection:
             await documents.refresh(connection)
-        engine, cursors, encryptor = await build_graphql_engine(settings, pool, pool)
+        engine, cursors, encryptor = await build_graphql_engine(settings, pool, pool, clock=hub_clock)
         async with (
             Sequencer(dsn, settings).running(),
             webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor, clock),
-            running_jobs(dsn, JobServices(settings, engine, cursors, documents, time_source)),
+            running_jobs(dsn, JobServices(settings, engine, cursors, documents, hub_clock.time_source)),
         ):
             yield
     finally:

@@ -8,7 +8,6 @@ import sys
 import tempfile
 import traceback
 from contextlib import suppress
-from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from importlib import metadata
@@ -249,7 +248,7 @@ def link(
 
     async def issue(pool: Pool) -> str:
         async with pool.transaction() as tx:
-            return await login_links.create(tx, ADMIN, public_id, datetime.now(UTC))
+            return await login_links.create(tx, ADMIN, public_id, await installation.hub_time(data, pool))
 
     token = installation.run_in_database(data, issue)
     print(f"{server.configured_url(configuration)}{login_links.PATH}{token}")

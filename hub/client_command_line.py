@@ -1,6 +1,5 @@
 """Commands about clients: manifests of trusted documents, and the limits of single keys. hub/cli.py registers them."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +15,7 @@ from hub.domain.access.manifests import Manifest, read_manifest
 from hub.engine.document.documents import InvalidDocument
 from hub.engine.document_stores import document_store
 from hub.errors import BadInput, NotFound
-from hub.installation import run_in_database
+from hub.installation import hub_time, run_in_database
 from hub.key_command_line import DataDirOption, KeyArgument, selected_key
 from hub.terminal import print_rows
 from hub.viewer import ADMIN
@@ -40,8 +39,9 @@ def load(
     manifest_name = name or file.name
 
     async def store(pool: Pool) -> int:
+        now = await hub_time(data, pool)
         async with pool.transaction() as tx:
-            return await trusted_documents.load(tx, ADMIN, manifest_name, manifest, datetime.now(UTC))
+            return await trusted_documents.load(tx, ADMIN, manifest_name, manifest, now)
 
     new = run_in_database(data, store)
     print(f"{manifest_name}: {len(manifest.documents)} documents ({manifest.format}), {new} of them new")
@@ -105,7 +105,7 @@ def limit_key(
     changes = LimitChanges(budget, without_budget=capacity == 0, trusted_only=trusted)
 
     async def change(pool: Pool) -> tuple[str, ClientLimits]:
-        id = await selected_key(pool, key, datetime.now(UTC))
+        id = await selected_key(pool, key, await hub_time(data, pool))
         async with pool.transaction() as tx:
             stored_key = await api_keys.find_key(tx, id)
             if stored_key is None or stored_key.viewer.key_id is None or stored_key.is_session:

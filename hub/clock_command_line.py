@@ -1,20 +1,25 @@
 """`hub clock`: shows the hub's time, and advances a test clock."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import Annotated, TypeVar
 
 import typer
 
-from hub import doctor, launch
+from hub import app, doctor, launch
 from hub import settings as settings_module
+from hub.db.audit_buffer import AuditBuffer
 from hub.db.pool import Pool
 from hub.engine.catalog.scalars import parse_datetime, parse_duration
 from hub.errors import BadInput
 from hub.terminal import print_rows
 from hub.timer_loop import ClockTools, open_clock
+
+PROGRESS_SECONDS = 5.0  # between two lines that say how far a long advance came
 
 commands = typer.Typer(help="Show the hub's time, and advance a test clock.", no_args_is_help=True)
 DataDirOption = Annotated[Path | None, typer.Option(help="Data directory (HUB_DATA_DIR).", show_default=False)]
@@ -59,27 +64,46 @@ def advance(
         argument = "duration" if to is None else "to"
         raise BadInput(f"{argument}: {fault}.", code="SETTING_INVALID", argument=argument) from None
 
-    async def run(clock: ClockTools) -> tuple[datetime, int]:
+    async def run(clock: ClockTools) -> dict[str, object]:
         now = await clock.time_source.read()
         target = moment or now + (step or now - now)
-        fired = await clock.advance(target)
-        return target.astimezone(UTC), fired
+        fired, failed = await clock.advance(target, _progress(clock))
+        return {"now": target.astimezone(UTC), "fired": fired, "failed": failed}
 
-    now, fired = _run(data, run)
-    print_rows([{"now": now, "fired": fired}], json=json)
+    print_rows([_run(data, run, fires_timers=True)], json=json)
 
 
-def _run(data: Path | None, function: Callable[[ClockTools], Awaitable[ClockResult]]) -> ClockResult:
-    """Runs a function with the clock of an installation, as the role that serves."""
+def _progress(clock: ClockTools) -> Callable[[], Awaitable[None]]:
+    """Prints where the clock is, now and then."""
+    shown_at = monotonic()
+
+    async def show_progress() -> None:
+        nonlocal shown_at
+        if monotonic() - shown_at >= PROGRESS_SECONDS:
+            shown_at = monotonic()
+            print(f"hub: the clock is at {clock.time_source.now():%Y-%m-%d %H:%M} UTC", file=sys.stderr)
+
+    return show_progress
+
+
+def _run(
+    data: Path | None, function: Callable[[ClockTools], Awaitable[ClockResult]], *, fires_timers: bool = False
+) -> ClockResult:
+    """Runs a function with the clock of an installation, as the role that serves; with what timers need, if it fires them."""
     configuration = settings_module.load(data_dir=data)
     with launch.running_database(configuration) as dsn:
         doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
 
         async def run() -> ClockResult:
-            pool = Pool(dsn, configuration)
+            pool, audit = Pool(dsn, configuration), AuditBuffer()
             try:
-                return await function(await open_clock(configuration, pool))
+                clock = await open_clock(configuration, pool)
+                if fires_timers and clock.time_source.is_test:
+                    await app.build_graphql_engine(configuration, pool, pool, audit=audit, clock=clock)
+                return await function(clock)
             finally:
+                while await audit.flush(pool):
+                    pass
                 await pool.close()
 
         return asyncio.run(run())

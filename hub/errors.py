@@ -86,6 +86,7 @@ CODES: dict[str, str] = {
     "FILE_LIMIT": "The file, its decompressed contents, a line or the number of columns is too large.",
     "UPLOAD_OFFSET": "The part does not begin where the stored bytes of the file end; `received` says where that is.",
     "EDITED_SINCE": "The row was changed since, so that undoing an import leaves it as it is.",
+    "CUSTOMER_ERASED": "The job's input named a customer who was erased since, so it was deleted.",
     "UNDO_IMPOSSIBLE": "The import cannot be undone: it wrote nothing, was undone already, or the change log has expired.",
     # roles
     "ROLE_INVALID": "A part of the role is wrong: an unknown type, field, mask or command, or a rule that grants nothing.",
@@ -94,6 +95,7 @@ CODES: dict[str, str] = {
     "ROLE_LAST_ADMIN": "Nobody could administer the hub any more.",
     # the clock
     "CLOCK_NOT_TEST": "The hub runs with the real time; only a test clock (`HUB_CLOCK=test`) can be advanced.",
+    "CLOCK_NOT_REACHED": "The test clock is still on its way; the error names the timer that is next. The same request goes on.",
     # working time
     "CALENDAR_HORIZON": "The moment, or the end of so much working time, lies outside what the calendar covers.",
     "CALENDAR_EMPTY": "The calendar would have no working time at all.",

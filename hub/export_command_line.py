@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, NamedTuple, TypeVar
 
@@ -29,6 +28,7 @@ from hub.jobs.file_formats import HAS_PARQUET, open_row_file
 from hub.jobs.partial_file import partial_file
 from hub.jobs.runner import jobs_pool
 from hub.model import exact_json
+from hub.model.test_clock import open_time_source
 from hub.schema.jobs.exports import ExportCompression, ExportFormat
 from hub.settings import Settings
 from hub.terminal import print_rows
@@ -237,5 +237,6 @@ async def _export_changes(
         )
     compression = ExportCompression.ZSTD
     target = ChangeFileTarget(folder, format, compression, file_suffix(format, compression))
-    written = await write_change_files(pool, cursors, target, after, ADMIN, datetime.now(UTC), report)
+    now = await (await open_time_source(settings, pool)).read()
+    written = await write_change_files(pool, cursors, target, after, ADMIN, now, report)
     return written._asdict()

@@ -3,12 +3,14 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 from hub import doctor, launch
 from hub import settings as settings_module
 from hub.db.pool import Pool
+from hub.model.test_clock import open_time_source
 from hub.settings import Settings
 
 DatabaseResult = TypeVar("DatabaseResult")
@@ -36,3 +38,8 @@ def run_with_settings(configuration: Settings, function: Callable[[Pool], Awaita
     with launch.running_database(configuration) as dsn:
         doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
         return asyncio.run(launch.with_pool(configuration, dsn, function))
+
+
+async def hub_time(data: Path | None, pool: Pool) -> datetime:
+    """The time that requests of the installation have: the machine's, or that of its test clock."""
+    return await (await open_time_source(settings_module.load(data_dir=data), pool)).read()

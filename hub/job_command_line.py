@@ -1,7 +1,7 @@
 """`hub jobs`: lists jobs and stops them; and runs one job in this process, for commands that start one."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from hub.domain.jobs import queue
 from hub.domain.jobs.queue import JobReport
 from hub.engine.catalog.scalars import decode_id, encode_id
 from hub.errors import BadInput
-from hub.installation import run_in_database
+from hub.installation import hub_time, run_in_database
 from hub.jobs.context import JobServices
 from hub.jobs.runner import JobRunner, jobs_pool
 from hub.schema.jobs.jobs import JobStatus
@@ -59,8 +59,9 @@ def cancel(
     key = _parse_id(job)
 
     async def run(pool: Pool) -> None:
+        now = await hub_time(data, pool)
         async with pool.transaction() as tx:
-            await job_commands.cancel(tx, ADMIN, id=key, now=datetime.now(UTC))
+            await job_commands.cancel(tx, ADMIN, id=key, now=now)
 
     run_in_database(data, run)
     print(f"{job} is cancelled")

@@ -13,7 +13,7 @@ from hub.domain.access import api_keys
 from hub.domain.access.key_commands import MAX_OVERLAP_MINUTES
 from hub.domain.access.shipped_roles import SHIPPED_ROLES
 from hub.errors import BadInput
-from hub.installation import run_in_database
+from hub.installation import hub_time, run_in_database
 from hub.terminal import print_rows
 from hub.viewer import ADMIN
 
@@ -93,14 +93,15 @@ def create(
     data: DataDirOption = None,
 ) -> None:
     """Create an API key and print it. It is shown once; the database stores only a hash."""
-    now = datetime.now(UTC)
-    expires_at = None if expires is None else _parse_time(expires, now)
+    expiry = None if expires is None else _parse_expiry(expires)
     customer_id = None if customer is None else _parse_uuid(customer)
     if unrestricted and (staff is None or unit is not None):
         message = "--unrestricted: it stands with --staff and without --unit; leave it out."
         raise BadInput(message, code="KEY_INVALID", argument="unrestricted")
 
     async def issue(pool: Pool) -> str:
+        now = await hub_time(data, pool)
+        expires_at = now + expiry if isinstance(expiry, timedelta) else expiry
         async with pool.transaction() as tx:
             unit_id = None if unit is None else await api_keys.find_unit(tx, _database_id(unit))
             staff_id = None if staff is None else await api_keys.find_staff(tx, _database_id(staff))
@@ -122,7 +123,11 @@ def create(
 @key_commands.command(name="list")
 def list_keys(data: DataDirOption = None, json: JsonOption = False) -> None:
     """List all API keys, without their secret parts. Into a pipe: one line per key, its fields separated by tabs."""
-    now = datetime.now(UTC)
+
+    async def fetch(pool: Pool) -> tuple[list[api_keys.StoredKey], datetime]:
+        return await _fetch_keys(pool), await hub_time(data, pool)
+
+    stored_keys, now = run_in_database(data, fetch)
     rows = [
         {
             "id": stored_key.public_id,
@@ -138,7 +143,7 @@ def list_keys(data: DataDirOption = None, json: JsonOption = False) -> None:
             "networks": " ".join(stored_key.allowed_networks) or None,
             "previous until": _upcoming(stored_key.previous_until, now),
         }
-        for stored_key in run_in_database(data, _fetch_keys)
+        for stored_key in stored_keys
     ]
     print_rows(rows, json=json)
 
@@ -159,7 +164,7 @@ def rotate(
         raise BadInput(message, code="KEY_INVALID", argument="overlap")
 
     async def rotate_key(pool: Pool) -> str:
-        now = datetime.now(UTC)
+        now = await hub_time(data, pool)
         id = _select_key(await _fetch_keys(pool), key, now)
         async with pool.transaction() as tx:
             return await api_keys.rotate(tx, ADMIN, id, length, now)
@@ -172,7 +177,7 @@ def revoke(key: KeyArgument, data: DataDirOption = None) -> None:
     """Revoke an API key immediately."""
 
     async def revoke_key(pool: Pool) -> tuple[str, datetime]:
-        now = datetime.now(UTC)
+        now = await hub_time(data, pool)
         id = _select_key(await _fetch_keys(pool), key, now)
         async with pool.transaction() as tx:
             return id, await api_keys.revoke(tx, ADMIN, id, now)
@@ -221,10 +226,11 @@ def _parse_uuid(text: str) -> UUID:
         raise BadInput(message, code="ID_MALFORMED", argument="customer") from None
 
 
-def _parse_time(text: str, now: datetime) -> datetime:
+def _parse_expiry(text: str) -> datetime | timedelta:
+    """When a key expires, or how long from now; raises BadInput."""
     duration = DURATION_PATTERN.fullmatch(text)
     if duration:
-        return now + int(duration[1]) * DURATION_UNITS[duration[2]]
+        return int(duration[1]) * DURATION_UNITS[duration[2]]
     try:
         timestamp = datetime.fromisoformat(text)
         return (timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)).astimezone(UTC)

@@ -7,7 +7,8 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from types import FrameType
@@ -19,6 +20,7 @@ from hub.db.lanes import background_connections
 from hub.db.pool import Pool
 from hub.domain.access import login_links
 from hub.errors import HubError
+from hub.model.test_clock import open_time_source
 from hub.observability import Log, PostgresNotice, PostgresReady, SettingsWarning, StartupStep, emit
 from hub.settings import Settings, require_clock_allowed
 from hub.web import server
@@ -90,7 +92,7 @@ def up(
         asyncio.run(migrate_to_head(dsn))
         if load is not None:
             asyncio.run(_run_loader(load, dsn))
-        now = datetime.now(UTC)
+        now = asyncio.run(with_pool(settings, dsn, partial(_read_time, settings)))
         key, is_new = asyncio.run(with_pool(settings, dsn, lambda pool: keyfile.ensure(pool, settings.data_dir, now)))
         link = None
         if settings.graphiql:  # without its pages nothing could follow the link
@@ -138,6 +140,10 @@ def serve_processes(settings: Settings, dsn: str, server_socket: socket.socket) 
         arguments = (settings, dsn, server_socket, Path(shared_folder))
         if not Workers(settings.workers, app.serve_worker, arguments, settings.drain_timeout).run():
             raise HubError("The workers exit right after they start; see the log above.", code="INTERNAL")
+
+
+async def _read_time(settings: Settings, pool: Pool) -> datetime:
+    return await (await open_time_source(settings, pool)).read()
 
 
 async def _run_loader(load: Callable[[str], Awaitable[object]], dsn: str) -> None:

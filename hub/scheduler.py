@@ -14,7 +14,7 @@ from hub.db.audit_buffer import FLUSH_INTERVAL, AuditBuffer
 from hub.db.pool import Pool
 from hub.domain.access import key_upkeep, token_sessions
 from hub.domain.access.trusted_documents import TrustedDocuments
-from hub.domain.exchange import import_store
+from hub.domain.exchange import dry_runs, import_store
 from hub.domain.jobs import queue as job_queue
 from hub.domain.webhooks import retention
 from hub.jobs.export_job import delete_old_files
@@ -125,6 +125,7 @@ async def _purge_timer_failures(pool: Pool) -> bool:
 async def _purge_jobs(pool: Pool, settings: Settings) -> bool:
     now = datetime.now(UTC)
     async with pool.transaction() as tx:
+        await dry_runs.purge(tx)
         more = await import_store.purge_files(tx, now - UNUSED_FILES, PURGE_BATCH)
         return await job_queue.purge(tx, now - timedelta(days=settings.job_retention), PURGE_BATCH) or more
 

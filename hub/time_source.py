@@ -1,6 +1,6 @@
-"""The time of requests, rules, timers and keys: the machine's, or that of a test clock (hub/model/test_clock.py).
+"""The time of requests, rules, timers, keys and changes: the machine's, or that of a test clock (hub/model/test_clock.py).
 
-Transports stay with the machine: tokens, signatures and retries of webhooks, positions of changes, logs."""
+Transports stay with the machine: tokens, signatures and retries of webhooks, leases of jobs, the log of events."""
 
 import time
 from datetime import UTC, datetime

@@ -11,6 +11,7 @@ from time import monotonic
 from hub.changefeed.audit_chain import AuditChain, load_audit_key
 from hub.changefeed.watermark import Watermark
 from hub.db import audit_log, change_positions
+from hub.db.database_errors import is_connection_lost
 from hub.db.pool import Connection, connect_dedicated
 from hub.observability import (
     ChangesSequenced,
@@ -91,11 +92,10 @@ class Sequencer:
                 await connection.close(timeout=1)
             except Exception as error:
                 # The connection's state is unknown after any error. Closing it also releases the lock.
-                emit(
-                    LeadershipLost(str(error) or type(error).__name__)
-                    if self.is_leader
-                    else InternalFailure("", "competing for leadership", error)
-                )
+                if self.is_leader:
+                    emit(LeadershipLost(str(error) or type(error).__name__))
+                elif not is_connection_lost(error):  # else the server ended the session: the next one competes again
+                    emit(InternalFailure("", "competing for leadership", error))
                 self.is_leader = False
                 connection.terminate()
                 await self._pause(LEADER_RETRY_INTERVAL)

@@ -6,6 +6,7 @@ from hub.errors import BadInput, HubError, Unavailable
 from hub.observability import DiskFull, emit
 
 AMBIGUOUS_LOOKUP = "21000"  # a subquery has two rows: only that of a lookup without its scope may have
+CONNECTION_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)  # what the driver raises then
 UNAVAILABLE_MESSAGE = "The hub cannot reach its database now; try again."
 
 
@@ -48,6 +49,13 @@ def translate_error(error: Exception) -> HubError:
 def is_connection_fatal(error: asyncpg.PostgresError) -> bool:
     """Whether the server ends the connection with this error."""
     return (error.sqlstate or "").startswith(("08", "57P"))
+
+
+def is_connection_lost(error: Exception) -> bool:
+    """Whether the error says that a connection has ended; the driver has several for one that ended while it was idle."""
+    return isinstance(error, CONNECTION_LOST) or (
+        isinstance(error, asyncpg.PostgresError) and is_connection_fatal(error)
+    )
 
 
 def database_unavailable() -> Unavailable:

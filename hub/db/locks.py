@@ -15,4 +15,5 @@ class AdvisoryLock(IntEnum):
     LEADER = 7_269_401_115  # held by the sequencer that assigns positions to changes (leader election)
     PARTITIONS = 7_269_401_116  # held while the function hub_make_day creates a partition of the change log
     DEMO_LOAD = 7_269_401_117  # held while sample data is loaded; a second loader waits and finds the work done
+    ERASURE = 7_269_401_119  # held while a customer is erased; an export takes its snapshot before or after
     ROLES = 7_269_401_118  # held while roles or their holders change, so that an administrator is always left

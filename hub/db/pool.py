@@ -48,6 +48,7 @@ def _session_settings(settings: Settings) -> dict[str, str]:
         "pg_trgm.strict_word_similarity_threshold": str(SIMILARITY_THRESHOLD),
         "jit": "off",
         "random_page_cost": "1.1",
+        **({"hub.clock": "test"} if settings.clock == "test" else {}),  # the log's triggers read the test clock then
     }
 
 

@@ -12,7 +12,7 @@ import asyncpg
 import sqlalchemy as sa
 
 from hub.db.constraint_errors import to_hub_error
-from hub.db.database_errors import is_connection_fatal, translate_error
+from hub.db.database_errors import CONNECTION_LOST, is_connection_fatal, translate_error
 from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection, Pool
 from hub.db.pooled_connection import PooledConnection
@@ -20,7 +20,6 @@ from hub.errors import HubError, Unavailable
 from hub.viewer import Viewer
 
 SAFE_LITERAL = re.compile(r"[A-Za-z0-9._:/@|%~-]{1,1500}")  # may stand between quotes in a script
-CONNECTION_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 # Contended mutations are retried one at a time, under an advisory lock; the timeouts outlast one retry.
 SERIALIZE_RETRIES_SQL = f"""
 ; set local lock_timeout = '5s'; set local statement_timeout = '6s'; select pg_advisory_xact_lock({AdvisoryLock.RETRY})

@@ -5,19 +5,22 @@ numbers. A load holds an advisory lock; a second loader waits and finds the work
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
 import sqlalchemy as sa
 
+from hub import graph
 from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection
 from hub.demo.northwind.customers import NorthwindCustomers
+from hub.demo.northwind.imports import STAGE, import_northwind
 from hub.demo.northwind.orders import NorthwindOrders
 from hub.demo.northwind.organisation import ROOT, NorthwindOrganisation
 from hub.demo.northwind.source import NorthwindSource, read_source
-from hub.demo.rows import LoadStep, to_postgres_timestamp
+from hub.demo.rows import Batch, LoadProgress, LoadStep, to_postgres_timestamp
 from hub.demo.synthetic.batches import MAX_CUSTOMERS, load_steps
 from hub.demo.synthetic.people import SOURCE
 from hub.errors import BadInput, Misconfigured
@@ -25,8 +28,6 @@ from hub.schema.customers.contacts import Contact
 from hub.schema.customers.customers import Customer, Identifier, IdentifierKind
 from hub.schema.organisation.units import OrgUnit
 from hub.schema.sales.orders import Order
-
-LoadProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ async def load(dsn: str, customers: int = 0, progress: LoadProgress | None = Non
 
 
 async def _load(connection: Connection, customers: int, progress: LoadProgress) -> LoadedRows:
-    await _register_codecs(connection)
+    graph.declarations()  # the rules of all entities are known then
     existing = await connection.fetchval(_FIND_SYNTHETIC)
     if customers and existing is not None and int(existing) != customers:
         raise BadInput(
@@ -91,8 +92,9 @@ async def _load(connection: Connection, customers: int, progress: LoadProgress) 
     added: Counter[str] = Counter()
     source = read_source()
     if await connection.fetchval(_FIND_NORTHWIND) is None:
-        await _copy(connection, iter([_northwind(source)]), added, progress)
+        await _load_northwind(connection, source, added, progress)
     if customers and existing is None:
+        await _register_codecs(connection)
         await _copy(connection, load_steps(customers, source), added, progress)
     if added:
         progress("statistics", 0, 1)
@@ -103,14 +105,7 @@ async def _load(connection: Connection, customers: int, progress: LoadProgress) 
 
 
 async def _register_codecs(connection: Connection) -> None:
-    """Registers COPY codecs for types that asyncpg does not know, or encodes too slowly for millions of rows."""
-    await connection.set_type_codec(
-        "ltree",
-        schema="public",
-        encoder=lambda path: b"\x01" + path.encode(),  # a version, then the text
-        decoder=lambda data: data[1:].decode(),
-        format="binary",
-    )
+    """Registers a COPY codec for a type that asyncpg encodes too slowly for millions of rows."""
     await connection.set_type_codec(
         "timestamptz",
         schema="pg_catalog",
@@ -120,24 +115,48 @@ async def _register_codecs(connection: Connection) -> None:
     )
 
 
-def _northwind(source: NorthwindSource) -> LoadStep:
-    organisation = NorthwindOrganisation(source)
-    customers = NorthwindCustomers(source, organisation)
-    orders = NorthwindOrders(source, organisation, customers)
-    batches = [*organisation.batches(), *customers.batches(), *orders.batches()]
-    return LoadStep("Northwind", 1, 1, batches)
-
-
-async def _copy(connection: Connection, steps: Iterator[LoadStep], added: Counter[str], progress: LoadProgress) -> None:
+@asynccontextmanager
+async def _loading(connection: Connection) -> AsyncIterator[None]:
+    """The transaction of a data set."""
     async with connection.transaction():
         await connection.execute("set local default_statistics_target = 10")  # enough for planning during the load
         await connection.execute("set local hub.capture = 'off'")  # sample data has no history
+        yield
+
+
+async def _load_northwind(
+    connection: Connection, source: NorthwindSource, added: Counter[str], progress: LoadProgress
+) -> None:
+    await connection.set_type_codec(
+        "ltree",
+        schema="public",
+        encoder=lambda path: b"\x01" + path.encode(),  # a version, then the text
+        decoder=lambda data: data[1:].decode(),
+        format="binary",
+    )
+    organisation = NorthwindOrganisation(source)
+    customers = NorthwindCustomers(source, organisation)
+    orders = NorthwindOrders(source, organisation, customers)
+    async with _loading(connection):
+        await _write(connection, organisation.batches(), added)
+        added += await import_northwind(connection, customers, orders, progress)
+        await _write(connection, [*customers.batches(), *orders.batches()], added)
+        await connection.execute(_ANALYZE)
+    progress(STAGE, 1, 1)
+
+
+async def _write(connection: Connection, batches: Sequence[Batch], added: Counter[str]) -> None:
+    for entity, columns, rows in batches:
+        if rows:
+            await connection.copy_records_to_table(entity.table.name, records=rows, columns=columns)
+            added[entity.table.name] += len(rows)
+
+
+async def _copy(connection: Connection, steps: Iterator[LoadStep], added: Counter[str], progress: LoadProgress) -> None:
+    async with _loading(connection):
         step_count = 0
         async for step in _prefetched(steps):
-            for entity, columns, rows in step.batches:
-                if rows:
-                    await connection.copy_records_to_table(entity.table.name, records=rows, columns=columns)
-                    added[entity.table.name] += len(rows)
+            await _write(connection, step.batches, added)
             if step.batches:
                 step_count += 1
                 if step_count.bit_count() == 1:

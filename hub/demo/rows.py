@@ -1,16 +1,21 @@
-"""Batches of sample rows for COPY, and their ids, which are the same on every machine."""
+"""Sample rows: their ids, which are the same on every machine, batches of them for COPY, and columns that are amended."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+import sqlalchemy as sa
+
 # asyncpg's UUID class costs an eighth of the standard one.
 from asyncpg.pgproto.pgproto import UUID as FastUUID
 
+from hub.db.pool import Connection
+from hub.db.sql_text import DIALECT
 from hub.model.entity import Entity
 
+LoadProgress = Callable[[str, int, int], None]  # with the stage, its steps that are done, and all of its steps
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 POSTGRES_EPOCH = 946_684_800_000_000
@@ -64,3 +69,19 @@ def to_postgres_timestamp(timestamp: datetime | int) -> tuple[int]:
 def order_api_id(order_id: UUID) -> str:
     """Returns the order's id in the form of the API, for texts that mention it."""
     return f"ord_{order_id.hex}"
+
+
+async def amend(connection: Connection, entity: type[Entity], rows: Sequence[Mapping[str, object]]) -> None:
+    """Writes columns of stored rows, given as dictionaries with the id, the version and the same other columns."""
+    columns = [entity.c[name] for name in rows[0]]
+    types = ["text" if isinstance(column.type, sa.Enum) else column.type.compile(dialect=DIALECT) for column in columns]
+    arrays = ", ".join(f"${number}::{sql_type}[]" for number, sql_type in enumerate(types, 1))
+    names = [column.name for column in columns]
+    values = f"unnest({arrays}) as v ({', '.join(names)})"
+    assigned = "".join(f"{name} = v.{name}, " for name in names if name not in ("id", "version"))
+    # A trigger sets version and time where an update leaves the version as it is, so it is another one in between.
+    for version in ("t.version + 1000", "v.version"):
+        await connection.execute(
+            f"update {entity.table.name} as t set {assigned}version = {version} from {values} where t.id = v.id",
+            *([row[name] for row in rows] for name in names),
+        )

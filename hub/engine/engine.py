@@ -233,7 +233,9 @@ class Engine:
                 raise BadInput(message, code="EXPORT_INVALID")
             variables = self._coerce_variables(operation, request, viewer)
             operation.cost(variables)
-            export_plan = plan_export(self._planner(operation, variables, viewer.rights), operation.node.selection_set)
+            planner = self._planner(operation, variables, viewer.rights)
+            count_planner = self._planner(operation, variables, viewer.rights)
+            export_plan = plan_export(planner, count_planner, operation.node.selection_set)
             compiled = compile_export(export_plan, viewer.rights)
             statement = compiled.statement
             assert statement is not None

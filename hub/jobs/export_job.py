@@ -14,10 +14,11 @@ from typing import Any
 from uuid import UUID
 
 from hub.db.audit_buffer import AuditBuffer
-from hub.db.pool import Pool
+from hub.db.pool import Connection, Pool
 from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.domain.jobs import exports, queue
 from hub.domain.jobs.exports import ExportFile, exports_folder, file_name
+from hub.engine.budgets import MAX_PAUSE, CostAccount
 from hub.engine.catalog.scalars import encode_id
 from hub.engine.engine import Engine
 from hub.engine.execution.exports import ExportSource
@@ -94,23 +95,41 @@ async def run_export(context: JobContext) -> None:
         row_file = open_row_file(stream, source.columns, format, compression, raw=arguments["raw"])
         await _write_rows(context, source, row_file)
         await asyncio.to_thread(row_file.finish)
-    await _record(context, row_file.rows, path.stat().st_size, format, compression)
+    is_personal = source.audit is not None
+    await _record(context, row_file.rows, path.stat().st_size, format, compression, personal=is_personal)
 
 
 async def _write_rows(context: JobContext, source: ExportSource, row_file: RowFile) -> None:
     reported_at = monotonic()
+    async with context.transaction() as tx:
+        await exports.wait_for_erasures(tx)
+    account = context.services.engine.accounts.account(context.viewer)
     async with context.pool.snapshot() as connection:
+        total = await source.count(connection)
+        async with context.transaction() as tx:
+            await context.checkpoint(tx, None, done=0, total=total)
         async for rows in source.batches(connection):
             await asyncio.to_thread(row_file.write, rows)
             await context.proceed()
+            if account is not None:
+                await _pay(context, connection, account, len(rows))
             if monotonic() - reported_at >= CHECKPOINT_SECONDS:
                 async with context.transaction() as tx:
                     await context.checkpoint(tx, None, done=row_file.rows, counts={"rows": row_file.rows})
                 reported_at = monotonic()
 
 
+async def _pay(context: JobContext, connection: Connection, account: CostAccount, rows: int) -> None:
+    """Takes a point for each row from the key's budget, and waits while the budget is in debt."""
+    account.settle(0, rows)
+    while (seconds := account.seconds_until(0.0)) > 0:
+        await context.proceed()
+        await asyncio.sleep(min(seconds, MAX_PAUSE))
+        await connection.execute("select")  # a transaction that is idle for long is ended
+
+
 async def _record(
-    context: JobContext, rows: int, size: int, format: ExportFormat, compression: ExportCompression
+    context: JobContext, rows: int, size: int, format: ExportFormat, compression: ExportCompression, *, personal: bool
 ) -> None:
     """Records the whole file and the end of the job's work, in one transaction."""
     now = await context.now()
@@ -125,7 +144,7 @@ async def _record(
         "expiresAt": timestamp_text(expires_at),
     }
     async with context.transaction() as tx:
-        await exports.add_file(tx, file, context.viewer.rights_digest(), now)
+        await exports.add_file(tx, file, context.viewer.rights_digest(), now, personal=personal)
         await context.checkpoint(tx, {"whole": True}, done=rows, total=rows, counts={"rows": rows}, result=result)
 
 

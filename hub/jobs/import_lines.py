@@ -2,29 +2,32 @@
 
 Lines that describe the same row alike share it. One that contradicts an earlier line of its batch waits for the next wave."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from hub.db.pool import Connection
 from hub.domain.customers.bulk_identify import SourcedIdentifier, identify_many
+from hub.domain.exchange.dry_runs import DryRun
 from hub.domain.exchange.mapping_types import (
     ImportMapping,
     ImportMode,
     LinkSource,
 )
 from hub.errors import BadInput, HubError, NotFound
-from hub.jobs.import_rows import CompiledRow, ImportLine, LineFault, PlannedRow, key_or_value
+from hub.jobs.import_matching import match_rows, not_one, updates_of, updates_of_seen
+from hub.jobs.import_rows import (
+    USUAL_STAMPS,
+    CompiledRow,
+    ImportLine,
+    LineFault,
+    PlannedRow,
+    RowStamps,
+)
 from hub.jobs.import_values import is_empty
-from hub.model import bulk_statements, exact_json
-from hub.model.entity import Entity
-from hub.model.rows import not_visible
-from hub.model.rules import Write
-from hub.model.writer import EntityWriter, default_unit
+from hub.model.rows import default_unit, not_visible
 from hub.schema.customers.customers import Customer
 from hub.viewer import Viewer
 
@@ -32,10 +35,18 @@ from hub.viewer import Viewer
 class LinePlanner:
     """Plans the lines of one import."""
 
-    def __init__(self, mapping: ImportMapping, mode: ImportMode, viewer: Viewer) -> None:
+    def __init__(
+        self,
+        mapping: ImportMapping,
+        mode: ImportMode,
+        viewer: Viewer,
+        stamps: RowStamps = USUAL_STAMPS,
+        dry_run: DryRun | None = None,
+    ) -> None:
         self._mode = mode
+        self.dry_run = dry_run
+        self._stamps = stamps
         self.viewer = viewer
-        self.left_out: Counter[str] = Counter()  # rows that were refused and left out, by entity
         self.compiled = [CompiledRow(row, mapping) for row in mapping.rows]
 
     async def plan(
@@ -46,6 +57,8 @@ class LinePlanner:
         `breathe` is awaited now and then, so that other work of the process goes on."""
         waiting: list[ImportLine] = []
         active = [line for line in lines if line.fault is None]
+        for line in active:
+            line.rows, line.left_out = {}, []
         for compiled in self.compiled:
             active = [line for line in active if line.fault is None]
             planned, active = await self._describe(tx, compiled, active, waiting, breathe)
@@ -64,7 +77,7 @@ class LinePlanner:
         """The rows that the lines describe, each once, and the lines that go on."""
         drafts: list[tuple[ImportLine, PlannedRow]] = []
         for index, line in enumerate(lines):
-            if index % 20 == 19:
+            if index % 4 == 3:
                 await breathe()
             if compiled.source.when is not None and is_empty(line.line.record.get(compiled.source.when)):
                 continue
@@ -72,23 +85,16 @@ class LinePlanner:
                 drafts.append((line, compiled.describe(line)))
             except HubError as error:
                 if compiled.source.skips_invalid:
-                    self.left_out[compiled.source.entity.__name__] += 1
+                    line.left_out.append(compiled.source.entity.__name__)
                 else:
                     line.fault = LineFault(error, compiled.source)
         await self._find_links(tx, compiled, drafts)
         known: dict[Any, PlannedRow] = {}
         planned: list[PlannedRow] = []
         blocked: set[int] = set()
-        numbered: set[Any] = set()
         for line, draft in drafts:
             if line.fault is not None:
                 continue
-            parent = compiled.numbered_in(draft)
-            if parent is not None and parent in numbered:
-                waiting.append(line)
-                blocked.add(id(line))
-                continue
-            numbered.add(parent)
             tokens = compiled.tokens(draft, line)
             earlier = next((known[token] for token in tokens if token in known), None)
             if earlier is None:
@@ -119,7 +125,7 @@ class LinePlanner:
                 if len(keys) == 1:
                     draft.values[column] = keys[0]
                 else:
-                    line.fault = LineFault(_not_one(column, len(keys)), compiled.source)
+                    line.fault = LineFault(not_one(column, len(keys)), compiled.source)
 
     async def _find_rows(
         self, tx: Connection, link: LinkSource, values: Iterable[Any]
@@ -128,7 +134,7 @@ class LinePlanner:
         target, find = link.target, str(link.find)
         sought = [{find: value} for value in dict.fromkeys(values) if value is not None]
         keys_by_value: dict[tuple[Any, UUID | None], list[UUID]] = defaultdict(list)
-        for number, row in await _match_rows(tx, self.viewer, target, (find,), sought):
+        for number, row in await match_rows(tx, self.viewer, target, (find,), sought):
             for customer in (row.get("customer_id"), None):
                 keys_by_value[sought[number][find], customer].append(row["id"])
         return {key: list(dict.fromkeys(keys)) for key, keys in keys_by_value.items()}
@@ -175,47 +181,72 @@ class LinePlanner:
                         rows.append(row)
                     except HubError as error:
                         faults[id(row)] = error
-            for number, record in await _match_rows(tx, self.viewer, source.entity, source.match, sought):
+            for number, record in await match_rows(tx, self.viewer, source.entity, source.match, sought):
                 stored[id(rows[number])].append(record)
+        if self.dry_run is not None:
+            await self._recall(tx, self.dry_run, compiled, [row for row in planned if id(row) not in faults], now)
         mode = source.mode or self._mode
         for row in planned:
             records = stored.get(id(row), [])
             try:
                 if id(row) in faults:
                     raise faults[id(row)]
-                self._decide(compiled, row, records, mode)
+                self._decide(compiled, row, records, mode, now)
             except HubError as error:
                 self._refuse(lines, row, error)
 
+    async def _recall(
+        self, tx: Connection, dry_run: DryRun, compiled: CompiledRow, planned: Sequence[PlannedRow], now: datetime
+    ) -> None:
+        """Finds what earlier lines of a dry run would have made of the rows."""
+        tokens = {id(row): compiled.dry_run_tokens(dry_run, row, self.viewer, now) for row in planned}
+        seen = await dry_run.find(tx, [token for row in planned for token in tokens[id(row)]])
+        for row in planned:
+            row.seen = next((seen[token] for token in tokens[id(row)] if token in seen), None)
+            if row.seen is not None and row.identifiers:
+                pairs = zip(row.identifiers, tokens[id(row)], strict=True)
+                row.new_identifiers = [identifier for identifier, token in pairs if token not in seen]
+
     def _decide(
-        self, compiled: CompiledRow, row: PlannedRow, records: Sequence[Mapping[str, Any]], mode: ImportMode
+        self,
+        compiled: CompiledRow,
+        row: PlannedRow,
+        records: Sequence[Mapping[str, Any]],
+        mode: ImportMode,
+        now: datetime,
     ) -> None:
         argument = compiled.match_argument
         if len(records) > 1:
-            raise _not_one(argument, len(records))
-        if not records:
+            raise not_one(argument, len(records))
+        row.is_virtual = not records and row.seen is not None
+        if not records and row.seen is None:
             if mode is ImportMode.UPDATE:
                 raise NotFound(f"{argument}: no row is found by it, and this import creates none.", argument=argument)
-            row.key, row.is_new = uuid7(), True
+            row.key, row.is_new = self._stamps.of_row(row), True
             return
         if mode is ImportMode.CREATE:
             message = (
                 f"{argument}: a row with it exists, and this import updates none; leave the line out, or use UPSERT."
             )
             raise BadInput(message, code="ALREADY_EXISTS", argument=argument)
+        if row.seen is not None and self.dry_run is not None and not records:
+            row.key = row.seen.key
+            row.updates = updates_of_seen(compiled.writer, row, self.viewer, self.dry_run, now)
+            return
         row.key = records[0]["id"]
-        row.updates = _updates(compiled.writer, row, records[0], self.viewer)
+        row.updates = updates_of(compiled.writer, row, records[0], self.viewer, self.dry_run)
 
     def _refuse(self, lines: Sequence[ImportLine], row: PlannedRow, error: HubError) -> None:
         """Refuses the lines that describe a row, or leaves the row out where the mapping says so."""
-        if row.source.skips_invalid and isinstance(error, BadInput):
-            self.left_out[row.source.entity.__name__] += 1
-        for line in lines:
-            if line.rows.get(row.source.name) is row and line.fault is None:
-                if row.source.skips_invalid and isinstance(error, BadInput):
-                    del line.rows[row.source.name]
-                else:
-                    line.fault = LineFault(error, row.source)
+        is_left_out = row.source.skips_invalid and isinstance(error, BadInput)
+        own = [line for line in lines if line.rows.get(row.source.name) is row and line.fault is None]
+        if is_left_out and own:
+            own[0].left_out.append(row.source.entity.__name__)
+        for line in own:
+            if is_left_out:
+                del line.rows[row.source.name]
+            else:
+                line.fault = LineFault(error, row.source)
 
     async def _match_customers(
         self, tx: Connection, planned: Sequence[PlannedRow]
@@ -225,7 +256,7 @@ class LinePlanner:
         rows = [row for row in planned if row.identifiers]
         identified = await identify_many(tx, self.viewer, [row.identifiers for row in rows]) if rows else []
         keys = [{"id": one.customer} for one in identified if one.customer is not None]
-        records = {record["id"]: record for _, record in await _match_rows(tx, self.viewer, Customer, ("id",), keys)}
+        records = {record["id"]: record for _, record in await match_rows(tx, self.viewer, Customer, ("id",), keys)}
         for row, identification in zip(rows, identified, strict=True):
             row.identification, row.new_identifiers = identification, identification.new
             if identification.customer is not None:
@@ -248,8 +279,9 @@ class LinePlanner:
         """Runs the rules of new rows; links to rows that are new as well are known by then."""
         unit: UUID | None = None
         writer = compiled.writer
+        new: list[PlannedRow] = []
         for index, row in enumerate(planned):
-            if index % 10 == 9:
+            if index % 5 == 4:
                 await breathe()
             if row.key is None:
                 continue
@@ -259,6 +291,7 @@ class LinePlanner:
                         if value.key is None:
                             raise not_visible(column)
                         row.values[column] = value.key
+                        row.is_virtual |= value.is_virtual
                 if row.is_new:
                     values = row.values
                     if (
@@ -269,9 +302,48 @@ class LinePlanner:
                     ):
                         unit = unit or await default_unit(tx, self.viewer)
                         values = {**values, "unit_id": unit}
-                    row.prepared = await writer.prepare(tx, self.viewer, values, now)
+                    row.prepared = await writer.draft(tx, self.viewer, values, now)
+                    new.append(row)
             except HubError as error:
                 self._refuse(lines, row, error)
+        await self._complete_new(tx, compiled, new, lines, now, breathe)
+
+    async def _complete_new(
+        self,
+        tx: Connection,
+        compiled: CompiledRow,
+        new: Sequence[PlannedRow],
+        lines: Sequence[ImportLine],
+        now: datetime,
+        breathe: Callable[[], Any],
+    ) -> None:
+        """Fills in the columns of new rows that follow from other rows: for all at once where a rule can, else one by one."""
+        writer = compiled.writer
+        if writer.entity.rules.resolve_many:
+            new = [row for row in new if self._has_all(compiled, row, lines)]
+        prepared = [row.prepared or {} for row in new]
+        for rule in writer.entity.rules.resolve_many if new else ():
+            unstored = {
+                link.key for line in lines for link in line.rows.values() if link.is_new and link.key is not None
+            }
+            for values, columns in zip(prepared, await rule(tx, prepared, unstored), strict=True):
+                values.update(columns)
+        for index, (row, values) in enumerate(zip(new, prepared, strict=True)):
+            if index % 10 == 9:
+                await breathe()
+            try:
+                row.prepared = await writer.complete(tx, self.viewer, values, now)
+            except HubError as error:
+                self._refuse(lines, row, error)
+
+    def _has_all(self, compiled: CompiledRow, row: PlannedRow, lines: Sequence[ImportLine]) -> bool:
+        """Whether a new row has what only its line can give; else the line is refused, so that it takes no number."""
+        try:
+            compiled.writer.require_complete(row.prepared or {}, compiled.writer.server_filled)
+        except HubError as error:
+            self._refuse(lines, row, error)
+            return False
+        return True
 
 
 def _customer_of(draft: PlannedRow) -> UUID | None:
@@ -279,54 +351,3 @@ def _customer_of(draft: PlannedRow) -> UUID | None:
     if isinstance(customer, PlannedRow):
         return customer.key
     return customer if isinstance(customer, UUID) else None
-
-
-def _not_one(argument: str, count: int) -> HubError:
-    if count == 0:
-        return not_visible(argument)
-    message = f"{argument}: {count} rows are found by it; name more fields in `match`, or correct the rows."
-    return BadInput(message, code="UPSERT_AMBIGUOUS", argument=argument)
-
-
-async def _match_rows(
-    tx: Connection, viewer: Viewer, entity: type[Entity], names: tuple[str, ...], sought: Sequence[Mapping[str, Any]]
-) -> list[tuple[int, Mapping[str, Any]]]:
-    """The visible rows with the sought values, each with the number of what it was sought by."""
-    if not sought:
-        return []
-    statement = bulk_statements.match_many(entity.table, names, viewer.rights)
-    arguments = bulk_statements.array_arguments(statement, entity.table, names, sought, viewer)
-    return [(row["ordinal"] - 1, dict(row)) for row in await tx.fetch(statement.text, *arguments)]
-
-
-def _updates(writer: EntityWriter, row: PlannedRow, stored: Mapping[str, Any], viewer: Viewer) -> dict[str, Any]:
-    """The values that change the stored row; raises BadInput for one that an import does not change."""
-    values = {
-        name: key_or_value(value) for name, value in row.values.items() if value is not None or name in row.clears
-    }
-    canonical = writer.canonical(values)
-    if writer.entity.rules.computations:
-        computed = writer.computed(Write("create", canonical, None, viewer, stored["updated_at"]))
-        canonical |= {name: computed[name] for name in values if name in computed}
-    differing = {name for name, value in canonical.items() if _differs(writer, name, value, stored)}
-    for name in sorted(differing):
-        if name not in writer.updatable:
-            message = f"{name}: the row exists, and an import does not change it; give what it has, or leave it out."
-            raise BadInput(message, argument=name)
-    if differing:
-        return {name: value for name, value in values.items() if name in writer.updatable}
-    write = Write("update", canonical, None, viewer, stored["updated_at"])
-    for authorize in writer.entity.rules.authorizers:
-        authorize(write)
-    return {}
-
-
-def _differs(writer: EntityWriter, name: str, value: Any, stored: Mapping[str, Any]) -> bool:
-    before = stored[name]
-    if name in writer.merged_columns and isinstance(value, dict):
-        before = exact_json.loads(before)
-        merged = {key: member for key, member in {**before, **value}.items() if member is not None}
-        return bool(merged != before)
-    if isinstance(value, dict | list) and isinstance(before, str):
-        return bool(exact_json.loads(before) != value)
-    return bool(before != value)

@@ -1,15 +1,18 @@
 """Rows of an import as lines describe them: the cells of a line become values, links and identifiers. Reads no database."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
 from hub.domain.customers.bulk_identify import Identification, SourcedIdentifier
 from hub.domain.customers.customers import canonical_identifier
 from hub.domain.customers.observations import NormalizedIdentifier
+from hub.domain.exchange.dry_runs import DryRun, SeenRow
 from hub.domain.exchange.mapping_types import (
     IdentifierSource,
     ImportMapping,
@@ -62,6 +65,9 @@ class PlannedRow:
     updates: dict[str, Any] | None = None  # of an existing one; empty if nothing changes
     new_identifiers: Sequence[SourcedIdentifier] = ()
     identification: Identification | None = None
+    seen: SeenRow | None = None  # what earlier lines of a dry run would have made of it
+    is_virtual: bool = False  # whether it depends on such a row, so that the database cannot take it
+    written: Mapping[str, Any] | None = None  # the values in normal form, of an existing row in a dry run
 
 
 @dataclass(eq=False, slots=True)
@@ -71,6 +77,26 @@ class ImportLine:
     line: FileLine
     rows: dict[str, PlannedRow] = field(default_factory=dict)
     fault: LineFault | None = None
+    left_out: list[str] = field(default_factory=list)  # entities of rows that were refused without their line
+
+
+class RowStamps:
+    """The keys and times of new rows: random keys, and the time of the import. The sample data has its own."""
+
+    def of_row(self, row: PlannedRow) -> UUID:
+        """The key of a row; those of the rows that it links to are known."""
+        return uuid7()
+
+    def of_identifier(self, row: PlannedRow, identifier: NormalizedIdentifier) -> UUID:
+        """The key of an identifier of a customer's row."""
+        return uuid7()
+
+    def created_at(self, row: PlannedRow) -> datetime | None:
+        """The time of a row, and of identifiers that come with it; None for that of the import."""
+        return None
+
+
+USUAL_STAMPS = RowStamps()
 
 
 def key_or_value(value: Any) -> Any:
@@ -162,14 +188,15 @@ class CompiledRow:
             values |= self.writer.computed(Write("create", canonical, None, viewer, now))
         return {name: values[name] for name in names}
 
-    def numbered_in(self, draft: PlannedRow) -> Any:
-        """The row that it is part of, if a rule looks at the others of that row to complete it; else None."""
-        definition = self.writer.entity.definition
-        if definition.parent is None or not self.writer.entity.rules.reads_other_rows:
-            return None
-        if all(draft.values.get(name) is not None for name in definition.server_filled()):
-            return None
-        return key_or_value(draft.values.get(definition.parent.column_name))
+    def dry_run_tokens(self, dry_run: DryRun, row: PlannedRow, viewer: Viewer, now: datetime) -> list[bytes]:
+        """What later lines of a dry run find the row by; nothing while it belongs to a row without a key."""
+        if self.source.by_identifiers:
+            return [dry_run.token(self.source.name, identifier.token) for identifier in row.identifiers]
+        if not self.source.match or any(
+            isinstance(value, PlannedRow) and value.key is None for value in row.values.values()
+        ):
+            return []
+        return [dry_run.token(self.source.name, tuple(self.match_values(row, viewer, now).values()))]
 
     def tokens(self, draft: PlannedRow, line: ImportLine) -> list[Any]:
         """What is equal for two rows that are one, or may be."""
@@ -193,6 +220,7 @@ def _identifier(source: IdentifierSource, record: FileRecord, country: Any, argu
         if source.value.skips_invalid:
             return None
         error = fault if isinstance(fault, BadInput) else value_error("value", fault)
-        error.message, error.argument = f"{argument}.{error.message}", f"{argument}.{error.argument}"
+        if error.argument != "country" or source.country is not None:  # else it is the customer's own
+            error.message, error.argument = f"{argument}.{error.message}", f"{argument}.{error.argument}"
         raise error from None
     return SourcedIdentifier(NormalizedIdentifier(source.kind, value, normalized, source.verified), source.source)

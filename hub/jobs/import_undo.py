@@ -5,16 +5,16 @@ from uuid import UUID
 
 from hub.domain.exchange import import_store, undo
 from hub.domain.exchange.import_store import RejectedLine
+from hub.domain.exchange.undo import RowFate
 from hub.domain.jobs.queue import job_request
 from hub.engine.catalog.scalars import encode_id
 from hub.jobs.context import JobContext
-from hub.model.columns import metadata
-from hub.model.entity import entity_of
 
 BATCH = 500
 REASONS = {
     "edited": ("EDITED_SINCE", "it was changed since the import; it stays as it is"),
     "in_use": ("IN_USE", "rows that came later refer to it; it stays as it is"),
+    "part": ("IN_USE", "it belongs to a row that stays; it stays with it"),
     "gone": ("NOT_FOUND", "somebody deleted it since, or this key does not see it"),
 }
 
@@ -35,10 +35,10 @@ async def run_import_undo(context: JobContext) -> None:
             counts: Counter[str] = Counter(context.counts)
             stayed: list[RejectedLine] = []
             for write in writes:
-                fate = await undo.take_back(tx, context.viewer, write, request, own, now)
-                counts[fate] += 1
-                if fate in REASONS:
-                    stayed.append(_stayed(write, fate))
+                for row in await undo.take_back(tx, context.viewer, write, request, own, now):
+                    counts[row.fate] += 1
+                    if row.fate in REASONS:
+                        stayed.append(_stayed(row))
             if stayed:
                 await import_store.add_rejects(tx, context.job_id, stayed)
             cursor, done = writes[-1].id, done + len(writes)
@@ -46,8 +46,7 @@ async def run_import_undo(context: JobContext) -> None:
             await context.checkpoint(tx, cursor, done=done, total=total, counts=dict(counts), errors=errors)
 
 
-def _stayed(write: undo.LoggedWrite, fate: str) -> RejectedLine:
-    entity = entity_of(metadata.tables[write.table_name])
-    row_id = encode_id(entity.definition.options["prefix"], write.row_id)
-    code, reason = REASONS[fate]
-    return RejectedLine(0, code, f"{row_id}: {reason}.", entity.__name__, "id", (), {"id": row_id})
+def _stayed(row: RowFate) -> RejectedLine:
+    row_id = encode_id(row.entity.definition.options["prefix"], row.key)
+    code, reason = REASONS[row.fate]
+    return RejectedLine(0, code, f"{row_id}: {reason}.", row.entity.__name__, "id", (), {"id": row_id})

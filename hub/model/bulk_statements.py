@@ -78,6 +78,7 @@ def insert_many(table: sa.Table, names: tuple[str, ...], copied_columns: CopiedC
         visibility = scopes.shown(table, twin, rights)
         conditions.append(sa.not_(sa.exists().where(*equal, *([] if visibility is None else [visibility]))))
     query = sa.select(*(value.label(name) for name, value in values.items())).select_from(source).where(*conditions)
+    query = query.order_by(rows.c["ordinal$"])  # the rows lie, and are logged, as they come
     inserted = sa.insert(table).from_select(list(values), query).returning(table.c.id).cte("inserted$")
     return compile_statement(sa.select(sa.func.count()).select_from(inserted), table)
 

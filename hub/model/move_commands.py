@@ -148,13 +148,10 @@ def _resolver(entity: type[Entity], column: str, workflow: type[Workflow]) -> Fi
     def resolve(self: object, *, viewer: Viewer, may_write: bool = True, **values: Any) -> list[str]:
         if not _may_move(viewer.running(command), entity, column, may_write_row=may_write):
             return []
-        moves = possible_moves(workflow(values[column])).items()
-        return [target.value for target, step in moves if step.only is None or values[f"only_{step.only}"]]
+        return [target.value for target in possible_moves(workflow(values[column]))]
 
     resolve.__doc__ = f"The values of `{column}` that this key may move the row to now, in the order of the workflow."
     conditions: dict[str, Callable[..., Any]] = {"may_write": partial(_may_write_row, entity, column)}
-    for name in workflow.mover_names():
-        conditions[f"only_{name}"] = partial(_is_only, entity, column, name)
     self_ = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     injected = {column: str, "viewer": Viewer, **dict.fromkeys(conditions, bool)}
     parameters = (inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, annotation=t) for n, t in injected.items())
@@ -174,10 +171,6 @@ def _may_write_row(entity: type[Entity], column: str, row: sa.FromClause, rights
         p for p in (granted, *scopes.writable(entity.table, row, rights, Verb.UPDATE, (column,))) if p is not None
     ]
     return sa.and_(*predicates) if predicates else None
-
-
-def _is_only(entity: type[Entity], column: str, name: str, row: sa.FromClause, rights: Rights) -> RowPredicate:
-    return entity.rules.movers[column, name](row)
 
 
 def _may_move(viewer: Viewer, entity: type[Entity], column: str, *, may_write_row: bool) -> bool:

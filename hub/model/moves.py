@@ -5,20 +5,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-import sqlalchemy as sa
 
 from hub.db.pool import Connection
-from hub.errors import CODES, BadInput, Forbidden
+from hub.errors import CODES, BadInput
 from hub.model.definition import snake_case
-from hub.model.entity import Entity, declared_entities, entity_of
+from hub.model.entity import Entity, declared_entities
 from hub.model.rows import insert_row, lock_row, update_row
 from hub.model.rules import Write
-from hub.model.statements import SqlStatement, compile_statement
 from hub.model.subjects import subject_values
 from hub.model.workflows import ANY, MoveRule, Workflow
 from hub.viewer import ADMIN, Viewer
@@ -119,7 +116,7 @@ async def apply_move(
     """Moves a locked row for `viewer`, within what `writer` may write; returns the key of the stored move, if one is."""
     entity, column, target = where.entity, where.column, request.target
     current = where.workflow(row[column])
-    step = await _require_move(tx, viewer, where, row, request)
+    step = _require_move(where, row, request)
     values = _moved_values(column, step, request, row, now)
     guard = entity.rules.guards.get((column, target.value))
     if step.guarded and guard is not None:
@@ -141,45 +138,21 @@ def possible_moves(current: Workflow, *, by_hub: bool = False) -> dict[Workflow,
     return {state: step for state, step in current.moves().items() if by_hub or not step.by_hub}
 
 
-async def _require_move(
-    tx: Connection, viewer: Viewer, where: WorkflowColumn, row: asyncpg.Record, request: MoveRequest
-) -> MoveRule:
-    """The move that is asked for; raises BadInput or Forbidden, naming those that the viewer may make, for one that is none."""
+def _require_move(where: WorkflowColumn, row: asyncpg.Record, request: MoveRequest) -> MoveRule:
+    """The move that is asked for; raises BadInput, naming the possible ones, for one that is none."""
     current, target = where.workflow(row[where.column]), request.target
     moves = possible_moves(current, by_hub=request.by_hub)
     step = moves.get(target)
-    if not request.by_hub:
-        moves = {state: s for state, s in moves.items() if await _is_mover(tx, viewer, where, row, s)}
-    if step is not None and target in moves:
+    if step is not None:
         return step
     column, noun = where.column, where.noun
     remedy = f"it may become {' or '.join(moves)}" if moves else "it stays so"
     extensions = {"allowedMoves": [state.value for state in moves]} if where.is_shared else {}
-    if step is not None:
-        message = (
-            f"{column}: only the {str(step.only).replace('_', ' ')} may move {article(noun)} to {target}; {remedy}."
-        )
-        raise Forbidden(message, argument=column, extensions=extensions)
     if target is current:
         message = f"{column}: the {noun} is {current} already; {remedy}."
     else:
         message = f"{column}: {article(noun)} that is {current} does not become {target}; {remedy}."
     raise BadInput(message, code=where.code, argument=column, extensions=extensions)
-
-
-async def _is_mover(tx: Connection, viewer: Viewer, where: WorkflowColumn, row: asyncpg.Record, step: MoveRule) -> bool:
-    """Whether the viewer is who alone may make the move; true for a move that is for all."""
-    if step.only is None:
-        return True
-    statement = _mover_statement(where.entity.table, where.column, step.only)
-    return await tx.fetchval(statement.text, *statement.bind({"row_key": row["id"]}, viewer)) is not None
-
-
-@cache
-def _mover_statement(table: sa.Table, column: str, name: str) -> SqlStatement:
-    row_key = sa.bindparam("row_key", type_=sa.Uuid)
-    condition = entity_of(table).rules.movers[column, name](table)
-    return compile_statement(sa.select(table.c.id).where(table.c.id == row_key, condition), table)
 
 
 def _moved_values(

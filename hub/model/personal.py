@@ -84,6 +84,7 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
     "change_order": {},
     "code_counters": {"prefix": PersonalData.NOT_PERSONAL},
     "code_draws": dict.fromkeys(("prefix", "drawn_at"), PersonalData.NOT_PERSONAL),
+    "dry_run_rows": {"token": PersonalData.NOT_PERSONAL, "columns": PersonalData.NOT_PERSONAL},
     "export_files": {
         **dict.fromkeys(("format", "compression", "rights"), PersonalData.NOT_PERSONAL),
         **dict.fromkeys(("written_at", "expires_at"), PersonalData.TECHNICAL),

@@ -23,6 +23,7 @@ from hub.text_case import camel_case
 from hub.viewer import Viewer
 
 T = TypeVar("T")
+_ROOT_UNITS = "select id from org_units where parent_id is null limit 2"
 
 
 def not_visible(argument: str) -> NotFound:
@@ -89,6 +90,14 @@ async def retry_if_gone(awaitable: Awaitable[T]) -> T:
         if error.argument != "id":
             raise
         raise ContentionError from error
+
+
+async def default_unit(tx: Connection, viewer: Viewer) -> UUID | None:
+    """The unit of a row that names none: the viewer's own, else the only root; None where there are several."""
+    if viewer.unit_ids:
+        return viewer.unit_ids[0]
+    roots = await tx.fetch(_ROOT_UNITS)
+    return roots[0]["id"] if len(roots) == 1 else None
 
 
 async def insert_row(

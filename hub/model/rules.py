@@ -2,10 +2,10 @@
 
 A rule receives what is written and what is stored. The stored row is read, and locked, only where a rule needs it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,6 +18,10 @@ from hub.model.statements import ColumnValues
 from hub.viewer import Viewer
 
 Rule = TypeVar("Rule", bound=Callable[..., Any])
+# New rows in normal form, and keys of rows that are yet to be stored → columns of each, in their order.
+ResolveMany: TypeAlias = Callable[
+    [Connection, Sequence[ColumnValues], Collection[UUID]], Awaitable[Sequence[ColumnValues]]
+]
 R = TypeVar("R")
 
 
@@ -82,14 +86,14 @@ class Rules:
     resolve_missing: list[Callable[[Connection, Write], Awaitable[ColumnValues]]] = field(default_factory=list)
     permits: list[Callable[[Connection, UUID, Write], Awaitable[None]]] = field(default_factory=list)
     reads_other_rows: bool = False  # whether one of resolve_missing does
+    resolve_many: list[ResolveMany] = field(default_factory=list)
     before_insert: list[Callable[[Connection, Sequence[ColumnValues]], Awaitable[None]]] = field(default_factory=list)
-    after_write: list[Callable[[Connection, UUID, datetime], Awaitable[None]]] = field(default_factory=list)
+    after_write: list[Callable[[Connection, Sequence[UUID], datetime], Awaitable[None]]] = field(default_factory=list)
     after_change: list[Callable[[Connection, type[Any], UUID, datetime], Awaitable[None]]] = field(default_factory=list)
     alternate_keys: dict[str, AlternateKey] = field(default_factory=dict)
     references: dict[str, ReferenceLookup] = field(default_factory=dict)
     lookups: dict[str, Lookup] = field(default_factory=dict)
     guards: dict[tuple[str, str], Callable[[Write], None]] = field(default_factory=dict)
-    movers: dict[tuple[str, str], Callable[[sa.FromClause], sa.ColumnElement[bool]]] = field(default_factory=dict)
 
     async def changed(self, tx: Connection, entity: type[Any], key: UUID, now: datetime) -> None:
         """Runs what follows from a change of a row."""
@@ -186,6 +190,18 @@ def resolves_missing(entity: type[Any], *, reads: bool = True) -> Callable[[Rule
     return register
 
 
+def resolves_many(entity: type[Any]) -> Callable[[Rule], Rule]:
+    """Registers the form of a `resolves_missing` rule for many new rows: `async def rule(tx, new_rows, unstored)`.
+
+    `unstored` has the keys of rows that are written before them. The rule for one row resolves what it leaves out."""
+
+    def register(rule: Rule) -> Rule:
+        entity.rules.resolve_many.append(rule)
+        return rule
+
+    return register
+
+
 def before_insert(entity: type[Any]) -> Callable[[Rule], Rule]:
     """Registers a rule that sees complete new rows before they are stored, to take locks for example.
 
@@ -199,7 +215,7 @@ def before_insert(entity: type[Any]) -> Callable[[Rule], Rule]:
 
 
 def after_write(entity: type[Any]) -> Callable[[Rule], Rule]:
-    """Registers a rule that runs after each write of a part, with the key of the row that it is part of."""
+    """Registers a rule that runs after writes of parts, with the keys of the rows that they are part of."""
 
     def register(rule: Rule) -> Rule:
         entity.rules.after_write.append(rule)
@@ -223,17 +239,6 @@ def guards(entity: type[Any], column: str, state: str) -> Callable[[Rule], Rule]
 
     def register(rule: Rule) -> Rule:
         entity.rules.guards[column, state] = rule
-        return rule
-
-    return register
-
-
-def may_move(entity: type[Any], column: str, name: str) -> Callable[[Rule], Rule]:
-    """Registers who may make the moves that are `only` for the `name`: a condition on the row, in SQL, which may name
-    parameters of the viewer (VIEWER_STAFF of hub/model/scopes.py)."""
-
-    def register(rule: Rule) -> Rule:
-        entity.rules.movers[column, name] = rule
         return rule
 
     return register

@@ -83,6 +83,7 @@ class Audience(DescribedEnum):
     CUSTOMER = "CUSTOMER", "Its customer, and the units that see the customer."
     INSIDE = "INSIDE", "The units that see its customer, and never the customer."
     UNIT = "UNIT", "Its unit and those above; without a unit, everybody but customers."
+    ASSIGNEE = "ASSIGNEE", "Its unit and those above, and its member of staff, whichever unit that is of."
     PERSON = "PERSON", "Its member of staff, and who may read about people."
 
 
@@ -96,6 +97,7 @@ def _subject_in_viewer_units(row: sa.FromClause, binding: Binding) -> RowPredica
     return sa.or_(
         sa.and_(sa.not_(person), _in_viewer_units(row.c.unit_id, binding)),
         sa.and_(_has_audience(row, Audience.UNIT), row.c.unit_id.is_(None)),
+        sa.and_(_has_audience(row, Audience.ASSIGNEE), _about_viewer(row)),
         sa.and_(person, _about_viewer_or_subtree(row, binding)),
     )
 
@@ -122,11 +124,8 @@ class Scope:
 
     def hides_rows_of_customers(self, binding: Binding) -> bool:
         """Whether viewers of the binding may see a customer and yet not all of its rows."""
-        if self.customer_optional:
-            return True
-        if binding == "unrestricted":
-            return False
-        return self.second_customer is not None or (binding == "customer" and not self.customer_sees_all)
+        hides = self.second_customer is not None or (binding == "customer" and not self.customer_sees_all)
+        return self.customer_optional or (hides and binding != "unrestricted")
 
     def predicate(self, row: sa.FromClause, binding: Binding) -> RowPredicate | None:
         """The predicate for a viewer of that binding; None where everything is visible."""

@@ -30,7 +30,7 @@ _AUDIENCES = {
     "any_key": Audience.UNIT,
     "every_unit": Audience.UNIT,
     "person": Audience.PERSON,
-    "unit_or_person": Audience.UNIT,
+    "unit_or_person": Audience.ASSIGNEE,
     "issued_report": Audience.PERSON,
 }
 _PERSON_IF_NAMED = "case when staff_id is null then 'UNIT' else 'PERSON' end"

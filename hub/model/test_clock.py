@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection, Pool
 from hub.model.columns import metadata, timestamp
-from hub.time_source import TimeSource
+from hub.settings import Settings
+from hub.time_source import REAL_TIME, TimeSource
 
 TestClockRow = sa.Table(
     "test_clock",
@@ -59,6 +60,11 @@ class TestClock(TimeSource):
         async with self._pool.connection() as connection:
             await connection.execute(_ADVANCE, moment)
         await self.read()
+
+
+async def open_time_source(settings: Settings, pool: Pool) -> TimeSource:
+    """The time of a hub with these settings: the machine's, or that of its database's test clock."""
+    return REAL_TIME if settings.clock == "real" else await TestClock.open(pool, settings.clock_start)
 
 
 async def stored_time(connection: Connection) -> datetime | None:

@@ -31,7 +31,6 @@ class MoveRule:
     guarded: bool = False
     by_hub: bool = False
     name: str | None = None
-    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +52,13 @@ def move(
     guarded: bool = False,
     by_hub: bool = False,
     name: str | None = None,
-    only: str | None = None,
 ) -> MoveRule:
     """A move to a state, with what it asks for.
 
     It may ask for a `reason`, for columns that it `takes` as arguments, and for columns that must be set (`needs`). It
     adds one to the column `counts`. A `guarded` move asks a rule of the domain; no client makes one `by_hub`. Its history
-    names it `name`, else by the target. `only` names who may make it: a rule over row and viewer, which `@may_move`
-    registers."""
-    return MoveRule(target, reason, tuple(takes), tuple(needs), counts, guarded, by_hub, name, only)
+    names it `name`, else by the target."""
+    return MoveRule(target, reason, tuple(takes), tuple(needs), counts, guarded, by_hub, name)
 
 
 def state(
@@ -103,12 +100,6 @@ class Workflow(DescribedEnum):
                 targets = [type(self)(step.target)]
             allowed |= dict.fromkeys(targets, step)
         return allowed
-
-    @classmethod
-    def mover_names(cls) -> tuple[str, ...]:
-        """The names that moves are `only` for, each once."""
-        names = (step.only for member in cls for step in member.state.moves)
-        return tuple(dict.fromkeys(name for name in names if name is not None))
 
     @classmethod
     def initial(cls) -> "tuple[Self, ...]":

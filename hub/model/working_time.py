@@ -152,9 +152,11 @@ class WorkingTime:
         return index >= 0 and _to_micros(moment) < self._ends[index]
 
     def is_workday(self, day: date, argument: str = "day") -> bool:
-        """Whether the day has opening hours; raises BadInput CALENDAR_HORIZON for one that the calendar does not cover."""
-        self._until(self._hours.midnight(day), argument)
-        return bool(self._hours.spans_on(day))
+        """Whether the day has working time; raises BadInput CALENDAR_HORIZON for one that the calendar does not cover.
+
+        Opening hours that a change of the clock skips are none."""
+        before = self._until(self._hours.midnight(day), argument)
+        return self._until(min(self._hours.midnight(day + DAY), self.covers_until), argument) > before
 
     def _until(self, moment: datetime, argument: str) -> int:
         if not self.covers_from <= moment <= self.covers_until:

@@ -2,7 +2,7 @@
 
 What a caller may write follows from the declaration; the rules that a row goes through are the domain's."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Container, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,6 +19,7 @@ from hub.model import collisions, exact_json, statements
 from hub.model.entity import Entity, declared_entities
 from hub.model.fields import GLOBAL, NOW
 from hub.model.rows import (
+    default_unit,
     hiding_references,
     insert_row,
     lock_row,
@@ -36,7 +37,6 @@ from hub.rights import Verb
 from hub.viewer import Viewer
 
 T = TypeVar("T")
-_ROOT_UNITS = "select id from org_units where parent_id is null limit 2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class EntityWriter:
         self.unique_keys: Sequence[str] = definition.unique_keys()
         self._rules = entity.rules
         self._defaults = definition.defaults()
-        self._server_filled = frozenset(definition.server_filled())
+        self.server_filled = frozenset(definition.server_filled())
         self._initial = {n: [s.value for s in w.initial()] for n, w in definition.workflow_columns.items()}
         self._overflow_columns = definition.options.get("overflow_columns", ())
         self.merged_columns = definition.merged_columns
@@ -93,7 +93,7 @@ class EntityWriter:
         by_customers = self.creatable and "customer" in self.entity.definition.writable_by("create")
         own_customer = {"customer_id"} if by_customers else set()
         references = (reference.column for reference in self.references.values())
-        return frozenset({*self._defaults, *self._server_filled, *own_customer, *references})
+        return frozenset({*self._defaults, *self.server_filled, *own_customer, *references})
 
     @cached_property
     def columns_with_normal_form(self) -> frozenset[str]:
@@ -103,7 +103,7 @@ class EntityWriter:
 
     def is_filled(self, name: str) -> bool:
         """Whether the hub fills in the column, so that null means left out."""
-        return name in self._server_filled or name in self.references or name == "customer_id"
+        return name in self.server_filled or name in self.references or name == "customer_id"
 
     @cached_property
     def global_keys(self) -> frozenset[str]:
@@ -123,18 +123,13 @@ class EntityWriter:
     def is_single_insert(self, viewer: Viewer, values: ColumnValues) -> bool:
         """Whether `create` with these values is one INSERT and reads nothing before it."""
         rules = self._rules
-        if (
-            rules.before_insert
-            or rules.after_write
-            or rules.after_change
-            or any(values.get(name) is not None for name in self.references)
-        ):
+        if rules.before_insert or rules.after_write or rules.after_change or rules.reads_other_rows:
             return False
-        if any(values.get(name) for name in self.nested) or rules.reads_other_rows:
+        if any(values.get(name) is not None for name in self.references) or any(map(values.get, self.nested)):
             return False
         if any(values.get(name) is not None for name in self.entity.definition.verified_columns):
             return False
-        return "unit_id" not in self._server_filled or values.get("unit_id") is not None or bool(viewer.unit_ids)
+        return "unit_id" not in self.server_filled or values.get("unit_id") is not None or bool(viewer.unit_ids)
 
     async def create(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> UUID:
         """Inserts a row and its nested rows; returns its key. Raises BadInput, and NotFound for hidden references."""
@@ -153,20 +148,33 @@ class EntityWriter:
 
     async def prepare(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> dict[str, Any]:
         """The complete new row, with its nested rows as they were given."""
+        return await self.complete(tx, viewer, await self.draft(tx, viewer, values, now), now)
+
+    async def draft(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> dict[str, Any]:
+        """A new row in normal form, before rules read other rows to complete it."""
         for authorize in self._rules.authorizers:
             authorize(Write("create", values, None, viewer, now))
         if viewer.customer_id is not None and "customer_id" in self.creatable and values.get("customer_id") is None:
             values = {**values, "customer_id": viewer.customer_id}
         resolved = await self.resolve_references(tx, viewer, values) if self.references else values
         ready = self.validated(Write("create", self._with_defaults(resolved, now), None, viewer, now))
-        if "unit_id" in self._server_filled and ready.get("unit_id") is None:
+        if "unit_id" in self.server_filled and ready.get("unit_id") is None:
             ready["unit_id"] = await default_unit(tx, viewer)
+        return ready
+
+    async def complete(self, tx: Connection, viewer: Viewer, row: ColumnValues, now: datetime) -> dict[str, Any]:
+        """A row that `draft` returned, with the columns that follow from other rows."""
+        ready = dict(row)
         for resolve in self._rules.resolve_missing:
             ready |= await resolve(tx, Write("create", ready, None, viewer, now))
-        for name in self._required_columns:
-            if ready.get(name) is None:
-                raise _missing(name)
+        self.require_complete(ready, ())
         return ready
+
+    def require_complete(self, row: ColumnValues, but: Container[str]) -> None:
+        """Raises BadInput for a required column that is absent, but for those that are filled in later."""
+        for name in self._required_columns:
+            if row.get(name) is None and name not in but:
+                raise _missing(name)
 
     async def _store(
         self, tx: Connection, viewer: Viewer, row: dict[str, Any], now: datetime, values: ColumnValues
@@ -192,7 +200,7 @@ class EntityWriter:
 
     def _with_defaults(self, values: ColumnValues, now: datetime) -> dict[str, Any]:
         """The values with the defaults of absent columns. Null means absent for columns that the server fills."""
-        present = {n: v for n, v in values.items() if v is not None or n not in self._server_filled}
+        present = {n: v for n, v in values.items() if v is not None or n not in self.server_filled}
         for name, value in self._defaults.items():
             if name not in present:
                 present[name] = now if value is NOW else value
@@ -353,9 +361,9 @@ class EntityWriter:
         arguments = statement.bind({"row_key": key}, viewer)
         slow = self._long_running_delete
         async with change_log.long_statement_timeout(tx) if slow else nullcontext():
-            timeout = change_log.LONG_STATEMENT_SECONDS if slow else None
             with hiding_references(viewer):
-                deleted = await tx.fetchval(statement.text, *arguments, timeout=timeout)
+                limit = change_log.LONG_STATEMENT_SECONDS if slow else None
+                deleted = await tx.fetchval(statement.text, *arguments, timeout=limit)
         if deleted is None:
             raise await refused_row(tx, viewer, self.entity, key, Verb.DELETE)
         await self._after_write(tx, parent, now)
@@ -371,7 +379,7 @@ class EntityWriter:
     async def _after_write(self, tx: Connection, parent: UUID | None, now: datetime) -> None:
         if parent is not None:
             for rule in self._rules.after_write:
-                await rule(tx, parent, now)
+                await rule(tx, [parent], now)
 
 
 def _without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -381,14 +389,6 @@ def _without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _missing(name: str) -> BadInput:
     return BadInput(f"{name}: a new row needs one; give it.", code="ARGUMENT_MISSING", argument=name)
-
-
-async def default_unit(tx: Connection, viewer: Viewer) -> UUID | None:
-    """The unit of a row that names none: the viewer's own, else the only root; None where there are several."""
-    if viewer.unit_ids:
-        return viewer.unit_ids[0]
-    roots = await tx.fetch(_ROOT_UNITS)
-    return roots[0]["id"] if len(roots) == 1 else None
 
 
 _writers: dict[type[Entity], EntityWriter] = {}

@@ -19,6 +19,8 @@ from hub.web.http_protocol import http_protocol_for
 from hub.web.websocket.connection import connections_for
 
 BACKLOG = 2048
+ANSWER_SECONDS = 1.0  # that cancelled requests have for their answers
+SEND_PAUSE, SEND_LOOKS = 0.01, 100  # seconds between two looks at what is not sent yet, and their number
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -81,6 +83,22 @@ class HttpServer(uvicorn.Server):
             await asyncio.get_running_loop().connect_accepted_socket(self._create_protocol, accepted)
         self.connection_registry.shutdown()
         await super().shutdown(sockets)
+        await self._answer_cancelled()
+
+    async def _answer_cancelled(self) -> None:
+        """Waits until the requests that the drain timeout has cancelled are answered, and the answers are sent.
+
+        uvicorn does not: it returns as soon as it has cancelled them, and what the process ends then is lost."""
+        if tasks := set(self.server_state.tasks):
+            await asyncio.wait(tasks, timeout=ANSWER_SECONDS)
+        for _ in range(SEND_LOOKS):
+            if not self._is_sending():
+                return
+            await asyncio.sleep(SEND_PAUSE)
+
+    def _is_sending(self) -> bool:
+        transports = (getattr(connection, "transport", None) for connection in self.server_state.connections)
+        return any(transport is not None and transport.get_write_buffer_size() for transport in transports)
 
     def _create_protocol(self) -> asyncio.Protocol:
         protocol_class = cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class)

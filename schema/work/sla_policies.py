@@ -84,6 +84,12 @@ class SlaPolicy(
         hidden=True,
         unlogged=True,
     )
+    clocks_after: Column[UUID | None] = field(
+        "Key after which open clocks of other policies are still to be looked at; empty if there are none.",
+        hidden=True,
+        unlogged=True,
+        personal=NOT_PERSONAL,
+    )
     rows_after: Column[UUID | None] = field(
         "Key after which open rows are still to be looked at for clocks; empty if there are none.",
         hidden=True,

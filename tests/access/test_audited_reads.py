@@ -84,10 +84,10 @@ async def test_a_replayed_response_is_a_read(northwind_client: HubClient) -> Non
         await northwind_client.query(mutation, variables)
 
     async def count_reads() -> int:  # two batches may write them, one after the other
-        found = await northwind_client.query(
+        answer = await northwind_client.query(
             ENTRIES, {"filter": {"operation": {"eq": "Replayed"}, "kind": {"eq": "READ"}}}
         )
-        return sum(entry["times"] for entry in found["auditLog"]["nodes"])
+        return sum(entry["times"] for entry in answer["auditLog"]["nodes"])
 
     async def are_both_there() -> bool:
         return await count_reads() >= 2

@@ -19,7 +19,7 @@ import httpx2
 from conftest import execute_sql
 
 ROOT = Path(__file__).parents[2]
-NOT_COPIED = shutil.ignore_patterns(".*", "node_modules", "__pycache__", "static", "results", "data", "hub-data")
+NOT_COPIED = shutil.ignore_patterns(".*", "node_modules", "static", "results", "data", "hub-data")
 STEP = re.compile(r"\*\*`([^`]+)`\*\*(?:(?!\*\*`).)*?\n *```(python|diff)\n(.*?)\n *```", re.DOTALL)
 
 LOANS = """

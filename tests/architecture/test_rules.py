@@ -67,7 +67,7 @@ ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     "hub.engine": ("hub.model", "hub.db", *FOUNDATION),
     "hub.model": ("hub.db", *FOUNDATION),
     "hub.db": FOUNDATION,
-    "hub.demo": ("hub.domain", "hub.schema", "hub.model", "hub.db", *FOUNDATION),
+    "hub.demo": ("hub.jobs", *DECLARED),
     "hub.postgres": ("hub.settings", "hub.errors", "hub.runtime_login"),
     "hub.settings": ("hub.errors", "hub.setting_types", "hub.token_issuers"),
     "hub.setting_types": (),

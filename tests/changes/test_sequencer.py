@@ -180,6 +180,29 @@ async def leadership_changes_match(events: list[observability.Event], expected: 
     )
 
 
+async def test_a_session_that_ends_before_it_leads_is_replaced_without_a_failure(
+    database_dsn: str, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[observability.Event] = []
+    unlisten = observability.add_handler(events.append)
+    read_watermark = change_positions.read_watermark
+    ended: list[int] = []
+
+    async def read_after_the_end(leader: Connection) -> int:  # as after a long pause of the process
+        if not ended:
+            ended.append(leader.get_server_pid())
+            await connection.execute(f"select pg_terminate_backend({ended[0]})")
+        return await read_watermark(leader)
+
+    monkeypatch.setattr(change_positions, "read_watermark", read_after_the_end)
+    try:
+        async with Sequencer(database_dsn, Settings()).running():
+            await wait_until(partial(leadership_acquired, events))
+    finally:
+        unlisten()
+    assert [event for event in events if isinstance(event, observability.InternalFailure)] == []
+
+
 async def test_the_lead_goes_on_within_seconds(database_dsn: str, connection: Connection) -> None:
     events: list[observability.Event] = []
     unlisten = observability.add_handler(events.append)

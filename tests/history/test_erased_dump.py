@@ -1,12 +1,16 @@
 """After an erasure no table of a dump names the customer, however its name came into the database."""
 
+import gzip
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx2
 import pytest
 from change_workload import wait_until
 from conftest import create_api_key
+from imports_client import run_import, wait_for_end
 from writer_client import HubClient, open_hub_client
 
 from hub.postgres.binaries import find_programs
@@ -51,6 +55,23 @@ STEPS = (CONTACT, ADDRESS, RECORD, ORDER, MINT)
 HOOK = """mutation { webhookCreate(input: {name: "all", url: "https://receiver.invalid/", query:
     "subscription { changes(filter: {types: [CUSTOMER]}) { ... on Change { node { ... on Customer { name } } } } }"
 }) { webhook { id } } }"""
+MAPPING = """
+[[rows]]
+entity = "Customer"
+match = "identifiers"
+identifiers = [{ kind = "EMAIL", column = "mail", source = "web" }]
+fields.name = "name"
+fields.country = "country"
+"""
+FILE = "mail,name,country\ncanary@home.org,Zq Canary,Nowhere\nother@home.org,Other,Nowhere\n"
+EXPORT = """mutation ($query: String!) { exportCreate(input: {query: $query, format: JSONL}) { job { id } } }"""
+QUEUED = """
+with job as (
+    insert into jobs (owner, type, name, status) values ('hub', 'EXPORT', 'late', 'QUEUED') returning id
+)
+insert into job_queue (job_id, arguments, queued_at, due_at)
+select id, $1::jsonb, now(), now() + interval '1 hour' from job returning job_id
+"""
 TRACES = ("canary", b"canary".hex(), b"Canary".hex(), b"CANARY".hex())
 
 
@@ -87,17 +108,51 @@ async def name_everywhere(hub_client: HubClient, connection: Any) -> str:
     return customer
 
 
-async def test_no_table_of_a_dump_names_an_erased_customer(northwind_dsn: str) -> None:
+async def exchange_the_name(hub_client: HubClient, connection: Any) -> tuple[str, list[str]]:
+    """Leaves the name where imports and exports leave one; returns the export, and files that wait, but the last with it."""
+    refused = await run_import(hub_client, MAPPING, FILE, name="Zq Canary.csv")
+    assert [reject["line"] for reject in refused["rejects"]] == [2, 3]
+    failed = await run_import(hub_client, MAPPING, "name\nZq Canary\n")
+    assert failed["status"] == "FAILED"
+    await connection.execute(QUEUED, '{"variables": {"name": "Zq Canary"}}')
+    headers = {"authorization": f"Bearer {hub_client.key}"}
+    files = [FILE.encode(), FILE.encode("utf-16"), gzip.compress(FILE.encode()), b"mail\nother@home.org\nBirdland\n"]
+    transport = httpx2.ASGITransport(hub_client.app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://hub", headers=headers) as client:
+        uploads = [(await client.post("/imports", content=content)).json()["uploadId"] for content in files]
+    query = "{ customers { nodes { name } } }"
+    export: str = (await hub_client.query(EXPORT, {"query": query}))["exportCreate"]["job"]["id"]
+    assert (await wait_for_end(hub_client, export))["status"] == "SUCCEEDED"
+    return export, uploads
+
+
+async def test_no_table_of_a_dump_names_an_erased_customer(northwind_dsn: str, tmp_path: Path) -> None:
     connection = await asyncpg.connect(northwind_dsn)
-    settings = Settings(webhook_allow=("receiver.invalid",))
+    settings = Settings(webhook_allow=("receiver.invalid",), export_dir=tmp_path)
     async with open_hub_client(northwind_dsn, settings) as hub_client:
         customer = await name_everywhere(hub_client, connection)
         reader = await create_api_key(northwind_dsn)
         await hub_client.query('{ customers(search: "Canary", first: 5) { nodes { name } } }', key=reader)
+        export, uploads = await exchange_the_name(hub_client, connection)
         before = {line.partition(":")[0].removeprefix("public.") for line in traces(dump(northwind_dsn))}
         await hub_client.query(ERASE, {"id": customer})
+        headers = {"authorization": f"Bearer {hub_client.key}"}
+        transport = httpx2.ASGITransport(hub_client.app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://hub", headers=headers) as client:
+            expired = await client.get(f"/exports/{export}")
+            states = [(await client.get(f"/imports/{upload}")).status_code for upload in uploads]
     assert before >= {"customers", "contacts", "addresses", "interactions", "orders", "tasks", "webhook_queue"}
+    assert before >= {"import_rejects", "import_chunks", "jobs", "job_queue"}
     assert traces(dump(northwind_dsn)) == []
+    assert expired.json()["errors"][0]["extensions"]["code"] == "EXPORT_EXPIRED"
+    assert states == [404, 404, 404, 200]
+    failed = await connection.fetch("select error_code from jobs where name = 'late'")
+    blank = await connection.fetch("select line, message, record from import_rejects order by line")
+    assert [row["error_code"] for row in failed] == ["CUSTOMER_ERASED"]
+    assert [(row["line"], row["message"] == "[erased]", row["record"] == "{}") for row in blank] == [
+        (2, True, True),
+        (3, False, False),
+    ]
     await connection.close()
 
 

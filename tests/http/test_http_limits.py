@@ -323,6 +323,8 @@ async def test_a_stopping_hub_does_not_wait_for_ever() -> None:
     async with asyncio.timeout(WAIT_TIMEOUT), run_fake_engine_hub(drain_timeout=1, **NO_TIMEOUTS) as hub:
         answer = asyncio.create_task(hub.send_bytes(post_bytes("{ wait(seconds: 3600) }")))
         await hub.engine.waiting.wait()
+        hub.engine.rollback_seconds = 0.2
+    assert [request.status for request in hub.requests] == [499]  # the process may end now: the answer is sent
     assert code(await answer) == (503, "UNAVAILABLE")
 
 

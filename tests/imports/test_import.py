@@ -113,6 +113,37 @@ async def test_a_dry_run_writes_nothing_and_says_what_would_be(
     assert await connection.fetchval(LOGGED) == before
 
 
+LINE = "Q{n},q{m}@shop-online.net,{name},Germany,Eve,Boss,Q-{n},1,01.01.2026"
+
+
+async def test_a_dry_run_says_of_distant_lines_what_the_import_does(northwind_client: HubClient) -> None:
+    lines = [LINE.format(n=n, m=n, name=f"Q {n}") for n in range(600)]
+    again = [LINE.format(n=n, m=n, name=f"Q {n}") for n in range(20)]  # nothing new
+    renamed = [LINE.format(n=n, m=n, name="Renamed") for n in range(20, 40)]
+    with_address = [LINE.format(n=n, m=f"{n}b", name=f"Q {n}") for n in range(40, 60)]
+    known = "A2,bob@shop-online.net,{},France,,,,,"
+    content = (
+        HEADER + "\n".join([known.format("Bo"), *lines, *again, *renamed, *with_address, known.format("Bo")]) + "\n"
+    )
+    created = await run_import(northwind_client, MAPPING, content, mode="CREATE", dryRun=True)
+    assert [(r["line"], r["code"]) for r in created["rejects"][:2]] == [(2, "ALREADY_EXISTS"), (603, "ALREADY_EXISTS")]
+    assert created["counts"]["rejected"] == 62
+    dry = await run_import(northwind_client, MAPPING, content, dryRun=True)
+    real = await run_import(northwind_client, MAPPING, content)
+    assert (dry["counts"], dry["rejects"]) == (real["counts"], [])
+    assert real["counts"] == {
+        "Customer.created": 600,
+        "Customer.updated": 21,
+        "Customer.unchanged": 41,
+        "Identifier.created": 1_220,
+        "Contact.created": 600,
+        "Contact.unchanged": 60,
+        "Order.created": 600,
+        "Order.unchanged": 60,
+    }
+    assert (await undo_import(northwind_client, real["id"]))["status"] == "SUCCEEDED"
+
+
 async def test_modes_refuse_what_they_do_not_do(northwind_client: HubClient) -> None:
     content = HEADER + "A1,ada@shop-online.net,Ada,Germany,,,,,\nB1,new@shop-online.net,New,France,,,,,\n"
     create = await run_import(northwind_client, MAPPING, content, mode="CREATE", dryRun=True)
@@ -160,10 +191,14 @@ async def test_undoing_keeps_and_names_what_was_changed_since(
     await northwind_client.query(RENAME, {"id": ids[0]})
     await northwind_client.query(ADD_CONTACT, {"id": ids[2]})
     undone = await undo_import(northwind_client, job["id"])
-    assert [(r["code"], r["record"]) for r in undone["rejects"]] == [
-        ("IN_USE", {"id": ids[2]}),
-        ("EDITED_SINCE", {"id": ids[0]}),
-    ]
+    stayed = [(r["code"], r["record"]["id"]) for r in undone["rejects"]]
+    assert [row for row in stayed if row[1].startswith("cus")] == [("IN_USE", ids[2]), ("EDITED_SINCE", ids[0])]
+    assert [row[0] for row in stayed if row[1].startswith("idn")] == ["IN_USE"] * 4
+    assert undone["counts"] == {"deleted": 3, "edited": 1, "in_use": 1, "part": 4}
+    stored = await connection.fetch(
+        "select normalized from identifiers where normalized ~ '^(D[123]|d[aoe][ntb]@.*)$' order by normalized"
+    )
+    assert [row["normalized"] for row in stored] == ["D1", "D2", "dan@shop-online.net", "dot@shop-online.net"]
     names = await connection.fetch(
         "select name from customers where id = any($1::uuid[]) order by name", [id[4:] for id in ids]
     )
@@ -213,6 +248,42 @@ async def test_the_command_line_imports_a_file_and_stores_refused_lines(
     assert [rejected[0][name] for name in ("line", "code", "number")] == ["5", "ARGUMENT_MISSING", "Z3"]
     code, output, _ = await run_command("import", str(tmp_path / "shop.csv"), "--suggest", "Customer")
     assert (code, 'fields.name = "name"' in output) == (0, True)
+
+
+ITEMS = """
+[[rows]]
+entity = "Order"
+match = "number"
+fields.number = "order"
+fields.customer = { identifier = "EXTERNAL_ID", source = "northwind", value = "ALFKI" }
+fields.currency = { value = "EUR" }
+
+[[rows]]
+entity = "OrderItem"
+match = ["order", "product"]
+fields.product = { find = "sku", column = "sku" }
+fields.quantity = "quantity"
+fields.unitPrice = { value = "1.50" }
+"""
+ORDERS = """{ orders(filter: {number: {startsWith: "IT-"}}, orderBy: [{field: PLACED_AT}, {field: NUMBER}]) { nodes {
+    number net items(orderBy: [{field: LINE}]) { nodes { line product { sku } } } } } }"""
+
+
+async def test_items_of_new_and_of_stored_orders_are_numbered_as_they_come(northwind_client: HubClient) -> None:
+    for content in (
+        "order,sku,quantity\nIT-1,NW-001,2\nIT-2,NW-001,1\nIT-1,NW-002,x\nIT-1,NW-003,2\n",
+        "order,sku,quantity\nIT-1,NW-004,1\nIT-1,NW-002,1\n",
+    ):
+        job = await run_import(northwind_client, ITEMS, content)
+        assert job["status"] == "SUCCEEDED", job
+    nodes = (await northwind_client.query(ORDERS))["orders"]["nodes"]
+    assert {node["number"]: (node["net"], [i["product"]["sku"] for i in node["items"]["nodes"]]) for node in nodes} == {
+        "IT-1": ("9.0000", ["NW-001", "NW-003", "NW-004", "NW-002"]),
+        "IT-2": ("1.5000", ["NW-001"]),
+    }
+    assert [[item["line"] for item in node["items"]["nodes"]] for node in nodes if node["number"] == "IT-1"] == [
+        [1, 2, 3, 4]
+    ]
 
 
 PRODUCTS = """

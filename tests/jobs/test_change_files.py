@@ -18,7 +18,9 @@ from conftest import CreateDatabase
 from hub_process import environment
 from writer_client import HubClient, open_hub_client
 
+from hub.errors import HubError
 from hub.jobs import change_files
+from hub.jobs.partial_file import require_replaceable
 
 SCRIPT = Path(__file__).parents[1] / "support" / "dying_writer.py"
 PRICES = "update products set unit_price = unit_price + 1 where id in (select id from products order by sku limit {})"
@@ -177,3 +179,9 @@ async def test_a_second_writer_is_refused(exporter: ChangeExporter, run: Run, tm
     assert (code, "another process" in errors) == (1, True)
     await locked.communicate(b"\n")
     assert (await run(folder))[0] == 0
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(HubError) as raised:
+        require_replaceable(tmp_path, "-o")
+    assert (raised.value.code, raised.value.argument) == ("FILE_INVALID", "-o")

@@ -16,10 +16,13 @@ import random_runs
 from change_workload import wait_until
 from command_line import RunCommand
 from conftest import CreateDatabase, create_api_key, execute_sql
-from export_hub import CREATE, ExportHub, open_export_hub
+from export_hub import CREATE, READ, ExportHub, open_export_hub
+from limited_keys import limit_key
 from snapshot_export import SnapshotWitness, create_products, random_writes
 
+from hub.client_limits import CostBudget
 from hub.db.pool import Pool
+from hub.domain.access.key_limits import LimitChanges
 from hub.engine.execution.exports import ExportSource
 from hub.errors import BadInput
 from hub.jobs.export_job import delete_old_files
@@ -98,6 +101,22 @@ async def test_a_cancelled_export_leaves_no_file(hub: ExportHub, monkeypatch: py
 
 async def _has(items: list[str]) -> bool:
     return bool(items)
+
+
+async def test_an_export_is_paid_from_the_budget_of_its_key(hub: ExportHub) -> None:
+    key = await create_api_key(hub.client.dsn)
+    await limit_key(hub.client.dsn, key, LimitChanges(CostBudget(90, 0.001)))
+    job = await hub.start(CUSTOMERS, key=key)
+
+    async def is_in_debt() -> bool:
+        errors = (await hub.client.execute("{ __typename }", key=key)).get("errors")
+        return bool(errors and errors[0]["extensions"]["code"] == "THROTTLED")
+
+    await wait_until(is_in_debt)
+    state = (await hub.client.query(READ, {"id": job}))["job"]
+    assert (state["status"], state["total"]) == ("RUNNING", 91)
+    await hub.client.query(CANCEL, {"id": job})
+    assert (await hub.finish(job))["status"] == "CANCELLED"
 
 
 async def test_a_full_disk_fails_the_job_and_leaves_nothing(hub: ExportHub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from conftest import CreateDatabase, create_api_key, execute_sql
 from export_hub import CREATE, ExportHub, open_export_hub
 from pyarrow import parquet
 
+from hub.jobs import file_formats
 from hub.jobs.file_check import check_file
 from hub.viewer import Role
 
@@ -125,6 +126,20 @@ REFUSED = {
 async def test_what_is_no_list_is_refused_before_a_job_begins(hub: ExportHub, query: str) -> None:
     error = await hub.client.error(CREATE, {"query": query})
     assert (error["code"], error["argument"]) == (REFUSED[query], "input.query")
+
+
+async def test_a_key_has_a_bounded_number_of_exports(hub: ExportHub) -> None:
+    key = await create_api_key(hub.client.dsn)
+    count = f"insert into jobs (owner, type, name, status) select '{key.split('_')[1]}', 'EXPORT', 'x', 'QUEUED'"
+    await execute_sql(hub.client.dsn, f"{count} from generate_series(1, 1000)")
+    error = await hub.client.error(CREATE, {"query": CUSTOMERS}, key=key)
+    assert (error["code"], error["limit"]) == ("EXPORT_LIMIT", 1_000)
+
+
+async def test_parquet_needs_its_library(hub: ExportHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_formats, "HAS_PARQUET", False)
+    error = await hub.client.error(CREATE, {"query": CUSTOMERS, "format": "PARQUET"})
+    assert (error["code"], error["argument"]) == ("EXPORT_FORMAT_UNAVAILABLE", "input.format")
 
 
 async def test_only_the_key_that_asked_gets_the_file(hub: ExportHub) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -116,6 +117,7 @@ async def test_averages_are_the_databases_to_the_last_decimal(connection: Connec
         assert average(values) == expected, values
 
 
+@cache
 def clock_changes(zone: str) -> list[datetime]:
     """The hours of four years in which the clocks of the zone are changed."""
     begin, tz = datetime(2006, 1, 1, tzinfo=UTC), ZoneInfo(zone)

@@ -18,7 +18,7 @@ CREATE = """mutation ($query: String!, $variables: JSON, $format: ExportFormat, 
         job { id status }
     }
 }"""
-READ = "query ($id: ID!) { job(id: $id) { status reason errorCode done counts result } }"
+READ = "query ($id: ID!) { job(id: $id) { status reason errorCode done total counts result } }"
 
 
 @dataclass

@@ -66,6 +66,7 @@ class FakeEngine:
     viewers: list[Viewer] = field(default_factory=list)
     cancelled: int = 0
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    rollback_seconds: float = 0.0  # that a cancelled operation takes to end
 
     async def operation_type(self, request: GraphQLRequest, viewer: Viewer) -> OperationType:
         try:
@@ -115,6 +116,7 @@ class FakeEngine:
             await asyncio.sleep(seconds)
         except asyncio.CancelledError:
             self.cancelled += 1
+            await asyncio.sleep(self.rollback_seconds)
             raise
         return "waited"
 

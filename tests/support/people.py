@@ -35,3 +35,12 @@ async def person_of(client: HubClient, number: str, role: str = "writer", *, bou
         return ActingPerson(f"stf_{staff_id.hex}", number, row["code"], key)
     finally:
         await connection.close()
+
+
+async def people_who_do_not_see(client: HubClient, customer: str, role: str = "reader") -> list[ActingPerson]:
+    """Members of staff of other units, of whom none sees the customer."""
+    numbers = (await client.query("{ staffMembers(first: 100) { nodes { number } } }"))["staffMembers"]["nodes"]
+    people = [await person_of(client, node["number"], role) for node in numbers]
+    query = "query ($id: ID!) { customer(id: $id) { id } }"
+    answers = [await client.query(query, {"id": customer}, key=person.key) for person in people]
+    return [person for person, answer in zip(people, answers, strict=True) if answer["customer"] is None]

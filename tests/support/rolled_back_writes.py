@@ -253,9 +253,8 @@ def mentioned_ids(rows: Mapping[str, Iterable[DataRecord]]) -> set[str]:
 
 def hidden_texts(hidden: Mapping[str, Iterable[DataRecord]], visible: Mapping[str, Iterable[DataRecord]]) -> set[str]:
     """The texts of hidden rows that stand in no value of a visible row."""
-    shown = "\n".join(
-        str(value) for records in visible.values() for row in records for value in row.values() if value is not None
-    )
+    values = (value for records in visible.values() for row in records for value in row.values())
+    shown = "\n".join({str(value) for value in values if isinstance(value, str | list | dict)})
     return {text for text in texts(hidden) if text not in shown}
 
 

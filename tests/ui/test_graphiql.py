@@ -13,7 +13,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 import uvicorn
-from browser import open_browser, requires_browser
+from browser import open_browser, requires_browser, screenshot
 from graphql import GraphQLSchema, build_schema, graphql_sync, parse, validate
 from graphql.type import is_enum_type, is_list_type, is_non_null_type, is_scalar_type
 from hub_process import free_port, is_ready
@@ -127,6 +127,7 @@ EXPECTED_MESSAGE = {
     "12-best-customers-live": '"name": "QUICK-Stop"',
     "22-my-work": '"tasks": {"totalCount": 0',
     "24-where-an-application-stands": '"workItems": {"nodes": []}',
+    "26-imports-live": '"name": "bakeries.csv"',
 }
 
 
@@ -172,6 +173,7 @@ RESET_TIER = """mutation {
   customerUpsert(input: { by: { external: { source: "northwind", externalId: "ALFKI" } }, tier: STANDARD }) { created }
 }"""
 DELETE_CUSTOMER = "mutation($id: ID!) { customerDelete(input: { id: $id }) { deletedId } }"
+FOLLOW, START = "Imports and what they refuse, live", "Import a small file: its text, and what its columns mean"
 WRITES = [
     ("A new customer", '"stage": "PROSPECT"', '"name": "Ana Sousa"'),
     ("Better terms for a customer", '"tier": "GOLD"'),
@@ -212,6 +214,28 @@ async def test_saved_operations_write_in_a_browser(demo_hub: DemoHub, tmp_path: 
     assert after["created"]["totalCount"] == before["created"]["totalCount"] + 1
     assert after["better"] == {"name": before["better"]["name"], "tier": "GOLD"}  # the late edit left the name alone
     assert after["known"]
+
+
+@requires_browser
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_import_is_started_and_followed_in_a_browser(demo_hub: DemoHub, tmp_path: Path) -> None:
+    """One window follows imports live; another one starts an import of pasted text. Clicks of saved operations alone."""
+    key = demo_hub.client.headers["authorization"].removeprefix("Bearer ")
+    async with open_browser(tmp_path / "follower") as follower, open_browser(tmp_path / "starter") as starter:
+        for page, title in ((follower, FOLLOW), (starter, START)):
+            await page.send("Page.addScriptToEvaluateOnNewDocument", source=f"sessionStorage['hub:key'] = '{key}'")
+            await page.send("Page.navigate", url=str(demo_hub.client.base_url.join("graphiql")))
+            await page.wait_for(f"document.querySelectorAll('.saved-operations button').length == {len(OPERATIONS)}")
+            await page.click(BUTTON % json.dumps(title))
+            await page.wait_for(f"({QUERY})?.includes({json.dumps(title)})")
+            await page.click(RUN)
+            await page.wait_for(f"({RESULT})?.includes('\"data\"')")
+        job = await starter.wait_for(f"({RESULT})?.match(/job_[0-9a-f]{{32}}/)?.[0]")
+        shown = f"({RESULT})?.split('{job}')[1]?.split('job_')[0]"
+        texts = ['"status": "SUCCEEDED"', '"done": 3', '"total": 3', '"rejected": 1', "'Atlantis' is not among the"]
+        await follower.wait_for(f"{json.dumps(texts)}.every(text => {shown}?.includes(text))")
+        await screenshot(follower, "import")
+    assert [follower.console_messages, starter.console_messages] == [[], []]
 
 
 def _example_value(type_: Any) -> Any:

@@ -130,6 +130,8 @@ async def test_moments_beyond_the_horizon_are_errors_of_their_fields(work_client
         ({"name": None}, "ARGUMENT_MISSING", "name"),
         ({"days": [{"day": "2026-01-01", "spans": ["1-2"], "reason": "no"}]}, "VALUE_INVALID", "days[0].spans"),
         ({"days": [{"day": "2026-01-01", "spans": [], "reason": "a"}] * 2}, "VALUE_INVALID", "days[1].day"),
+        ({"days": [{"day": "2030-01-01", "spans": [], "reason": "late"}]}, "CALENDAR_HORIZON", "days"),
+        ({"days": [{"day": "2023-12-31", "spans": [], "reason": "early"}]}, "CALENDAR_HORIZON", "days"),
         ({"expectedVersion": 1}, "NOT_FOUND", "expectedVersion"),
     ],
 )
@@ -192,6 +194,10 @@ async def test_a_horizon_that_no_one_fixed_moves_on(work_client: HubClient) -> N
     assert (fixed["coversUntil"], fixed["extendsAt"]) == ("2027-06-30T16:00:00+00:00", None)
     again = (await _upsert(work_client, "rolling", {"rolling": True}))["calendar"]
     assert again["coversUntil"] == calendar["coversUntil"]
+    beyond = [{"day": f"{year + 4}-01-01", "spans": [], "reason": "It would be forgotten."}]
+    assert (await work_client.error(UPSERT, {"input": {"code": "rolling", "days": beyond}}))[
+        "code"
+    ] == "CALENDAR_HORIZON"
 
 
 async def test_holidays_of_an_older_release_are_renewed_at_the_start(work_client: HubClient) -> None:

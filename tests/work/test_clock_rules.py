@@ -3,15 +3,20 @@
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from clock_hub import ADVANCE, POLICY, china, open_clock_hub
 from conftest import CreateDatabase
 from writer_client import HubClient
 
+from hub.db.pool import Pool
 from hub.domain.work import policy_changes
+from hub.domain.work.clocks import start_clock
 from hub.model.clock_rules import ClockRule, clock_rule_faults
+from hub.model.subjects import subject_values
 from hub.schema.work.tasks import Task
+from hub.settings import Settings
 
 CREATE = """mutation ($input: TaskCreateInput!) { taskCreate(input: $input) { task {
     id clocks { nodes { name status dueAt policy { code } } } } } }"""
@@ -148,3 +153,41 @@ async def test_a_new_policy_gives_open_rows_a_clock_that_begins_then(
     started = "query ($id: ID!) { task(id: $id) { clocks { nodes { startedAt policy { code } } } } }"
     read = (await client.query(started, {"id": tasks[1]}))["task"]["clocks"]["nodes"]
     assert [(clock["startedAt"][:19], clock["policy"]) for clock in read] == [(created[:19], {"code": "trainings"})]
+
+
+async def test_a_policy_that_comes_first_takes_over_open_clocks_and_gives_others_its_levels(
+    client: HubClient, people: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy_changes, "CHANGED", 2)  # several rounds of the timer
+    created = "query ($id: ID!) { task(id: $id) { createdAt } }"
+    tasks = [(await _create(client, people, "CALL"))["id"] for _ in range(4)]
+    visit = (await _create(client, people, "VISIT"))["id"]
+    now = datetime.fromisoformat((await client.query(created, {"id": visit}))["task"]["createdAt"])
+    pool = Pool(client.dsn, Settings(clock="test"))
+    async with pool.transaction() as tx:  # a clock of no policy, with a goal of its own
+        subject = await subject_values(tx, Task, UUID(tasks[0].removeprefix("tsk_")))
+        await start_clock(tx, subject, "EXTRA", now=now, goal=timedelta(hours=2))
+    await pool.close()
+    rules = [{"clock": "EXTRA", "level": 1, "atShare": "0.5", "role": "STAFF", "text": "Half of it is spent."}]
+    first = {"code": "first", "name": "First", "entity": "Task", "match": {"type": {"eq": "CALL"}}, "position": 1}
+    terms = [{"clock": "HANDLING", "goalSeconds": 1_800, "calendar": "china"}]
+    await client.query(POLICY, {"input": {**first, "terms": terms, "escalationRules": rules}})
+    await client.query(ADVANCE, {"to": (now + timedelta(seconds=1)).isoformat()})
+    read = "query ($id: ID!) { task(id: $id) { clocks { nodes { name goalSeconds level policy { code } } } } }"
+    clocks = [(await client.query(read, {"id": task}))["task"]["clocks"]["nodes"] for task in (*tasks, visit)]
+    by_name = [
+        {clock["name"]: (clock["goalSeconds"], clock["policy"]["code"]) for clock in of_task} for of_task in clocks
+    ]
+    assert by_name == [
+        {"HANDLING": (1_800, "first"), "EXTRA": (7_200, "first")},
+        *[{"HANDLING": (1_800, "first")}] * 3,
+        {"HANDLING": (7_200, "visits")},
+    ]
+    await client.query(ADVANCE, {"to": (now + timedelta(hours=1)).isoformat()})
+    levels = (await client.query(read, {"id": tasks[0]}))["task"]["clocks"]["nodes"]
+    assert {clock["name"]: clock["level"] for clock in levels}["EXTRA"] == 1
+    delete = "mutation ($id: ID!) { slaPolicyDelete(input: {id: $id}) { deletedId } }"
+    (policy,) = (await client.query('{ slaPolicies(filter: {code: {eq: "first"}}) { nodes { id } } }'))["slaPolicies"][
+        "nodes"
+    ]
+    await client.query(delete, {"id": policy["id"]})

@@ -140,8 +140,10 @@ async def test_a_rule_in_use_changes_only_its_days_of_reuse(code_client: HubClie
 
 async def test_a_refused_draw_takes_no_number(code_client: HubClient) -> None:
     await _rule(code_client, "few", "F{serial:1}")
+    assert (await code_client.error(DRAW, {"input": {"rule": "few", "count": 10}}))["remaining"] == 9
     assert await _draw(code_client, "few", 5) == ["F1", "F2", "F3", "F4", "F5"]
-    assert (await code_client.error(DRAW, {"input": {"rule": "few", "count": 6}}))["code"] == "CODE_EXHAUSTED"
+    error = await code_client.error(DRAW, {"input": {"rule": "few", "count": 6}})
+    assert (error["code"], error["remaining"]) == ("CODE_EXHAUSTED", 4)
     assert await _draw(code_client, "few", 4) == ["F6", "F7", "F8", "F9"]
 
 

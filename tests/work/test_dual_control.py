@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -147,6 +148,14 @@ async def test_a_change_makes_it_stale_and_is_claimed_anew(bank: Organisation, z
 
 POLICY = """mutation { slaPolicyUpsert(input: {code: "claims", name: "Claims", entity: "Verification",
     terms: [{clock: "VERIFY", goalSeconds: 3600}]}) { created } }"""
+DECLARE = """mutation { disclosureDeclare(input: {type: GIFT_RECEIVED, counterparty: "Paper", matter: "A watch", value: "%s",
+    currency: "CNY", occurredOn: "2026-03-01"}) { disclosure { id declaredAt } } }"""
+CLEAR = 'mutation ($id: ID!) { disclosureClear(input: {id: $id, reason: "Returned."}) { disclosure { status } } }'
+GIFT_LIMIT = """mutation { disclosureLimitUpsert(input: {
+    type: GIFT_RECEIVED, currency: "CNY", validFrom: "2026-01-01", perPerson: "200"}) { created } }"""
+GIFTS = """mutation { slaPolicyUpsert(input: {code: "gifts", name: "Gifts", entity: "Disclosure",
+    terms: [{clock: "HAND_IN", goalSeconds: 3600}]}) { created } }"""
+SHOW_GIFT = "query ($id: ID!) { disclosure(id: $id) { handInDueAt clocks { nodes { status } } } }"
 CLOCKS = (
     """query ($id: ID!) { customer(id: $id) { verifications { nodes { status clocks { nodes { name status } } } } } }"""
 )
@@ -155,18 +164,36 @@ CLOCKS = (
 async def test_a_claim_has_a_clock_until_somebody_looks_at_it(
     bank: Organisation, zhang: StaffKey, wang: StaffKey
 ) -> None:
-    await bank.client.query(POLICY)
-    customer = (await _create(bank, zhang))["id"]
-
-    async def clocks() -> dict[str, list[str]]:
+    async def clocks(customer: str) -> dict[str, list[str]]:
         nodes = (await bank.client.query(CLOCKS, {"id": customer}))["customer"]["verifications"]["nodes"]
         return {node["status"]: [clock["status"] for clock in node["clocks"]["nodes"]] for node in nodes}
 
-    assert await clocks() == {"PENDING": ["RUNNING"]}
+    early = (await _create(bank, zhang))["id"]
+    assert await clocks(early) == {"PENDING": []}
+    await bank.client.query(POLICY)
+    customer = (await _create(bank, zhang))["id"]
+    assert await clocks(customer) == {"PENDING": ["RUNNING"]}
     await _update(bank, zhang.key, customer, annualRevenue="5", annualRevenueCurrency="EUR")
-    assert await clocks() == {"STALE": ["VOID"], "PENDING": ["RUNNING"]}
+    assert await clocks(customer) == {"STALE": ["VOID"], "PENDING": ["RUNNING"]}
     await bank.client.query(CONFIRM, {"id": await _pending(bank, customer)}, key=wang.key)
-    assert await clocks() == {"STALE": ["VOID"], "CONFIRMED": ["MET"]}
+    assert await clocks(customer) == {"STALE": ["VOID"], "CONFIRMED": ["MET"]}
+    await bank.advance("2026-03-02T01:00:01Z")
+    assert await clocks(early) == {"PENDING": ["RUNNING"]}  # from when the policy came
+
+
+async def test_a_gift_that_was_declared_before_its_policy_is_due_when_that_comes(bank: Organisation) -> None:
+    person = await bank.hire("Gu")
+    gifts = [(await bank.client.query(DECLARE % value, key=person.key))["disclosureDeclare"]["disclosure"]
+             for value in ("500", "20", "30")]  # fmt: skip
+    await bank.client.query(CLEAR, {"id": gifts[2]["id"]}, key=(await bank.hire("Hua")).key)
+    await bank.client.query(GIFT_LIMIT)
+    await bank.client.query(GIFTS)
+    now = datetime.fromisoformat(gifts[0]["declaredAt"])
+    await bank.advance((now + timedelta(seconds=1)).isoformat())
+    shown = [(await bank.client.query(SHOW_GIFT, {"id": gift["id"]}))["disclosure"] for gift in gifts]
+    due = (now + timedelta(hours=1)).isoformat()[:19]
+    assert [(gift["handInDueAt"] or "")[:19] for gift in shown] == [due, "", ""]
+    assert [[clock["status"] for clock in gift["clocks"]["nodes"]] for gift in shown] == [["RUNNING"], [], []]
 
 
 async def test_an_equal_value_claims_nothing(bank: Organisation, zhang: StaffKey, wang: StaffKey) -> None:

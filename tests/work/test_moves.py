@@ -56,7 +56,7 @@ def _workflow_columns() -> list[WorkflowColumn]:
 def _plain_moves(state: Workflow) -> list[Workflow]:
     """The moves that a client may make without more than a reason."""
     moves = state.moves().items()
-    return [t for t, step in moves if not (step.by_hub or step.guarded or step.needs or step.takes or step.only)]
+    return [t for t, step in moves if not (step.by_hub or step.guarded or step.needs or step.takes)]
 
 
 def _serial(state: Workflow, targets: Sequence[Workflow]) -> tuple[Outcome, ...]:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 from conftest import create_api_key, execute_sql
+from people import people_who_do_not_see
 from writer_client import HubClient
 
 from hub.viewer import Role
@@ -89,25 +90,32 @@ async def test_it_goes_with_its_subject(northwind_client: HubClient) -> None:
 
 @pytest.mark.parametrize(
     ("audience", "sees"),
-    [("CUSTOMER", {"unit", "customer"}), ("INSIDE", {"unit"}), ("UNIT", {"unit"}), ("PERSON", set())],
+    [
+        ("CUSTOMER", {"unit", "customer"}),
+        ("INSIDE", {"unit"}),
+        ("UNIT", {"unit"}),
+        ("ASSIGNEE", {"unit", "person"}),
+        ("PERSON", {"person"}),
+    ],
 )
 async def test_the_audience_decides_who_sees_it(northwind_client: HubClient, audience: str, sees: set[str]) -> None:
-    rows = await northwind_client.query(
-        "{ customers(first: 1) { nodes { id unit { id } } } staffMembers(first: 1) { nodes { id } } }"
-    )
-    customer, staff = rows["customers"]["nodes"][0], rows["staffMembers"]["nodes"][0]
+    (customer,) = (await northwind_client.query("{ customers(first: 1) { nodes { id unit { id } } } }"))["customers"][
+        "nodes"
+    ]
+    person = (await people_who_do_not_see(northwind_client, customer["id"]))[0]
     team = await _team(northwind_client, f"audience_{audience.lower()}", customer["unit"]["id"])
     reason = f"audience {audience}"
     await _end(northwind_client, team, reason)
     await execute_sql(
         northwind_client.dsn,
         f"update moves set audience = '{audience}', customer_id = '{_key(customer['id'])}',"
-        f" staff_id = '{_key(staff['id'])}' where reason = '{reason}'",
+        f" staff_id = '{_key(person.id)}' where reason = '{reason}'",
     )
     dsn, unit, own = northwind_client.dsn, _key(customer["unit"]["id"]), _key(customer["id"])
     keys = {
         "unit": await create_api_key(dsn, Role.READER, unit_id=unit),
         "customer": await create_api_key(dsn, Role.READER, customer_id=own),
+        "person": person.key,
         "unbound": await create_api_key(dsn, Role.READER),
         "admin": northwind_client.key,
     }

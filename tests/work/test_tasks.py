@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 from conftest import CreateDatabase, create_api_key
-from people import ActingPerson, person_of
+from people import ActingPerson, people_who_do_not_see, person_of
 from writer_client import HubClient, open_hub_client
 
 from hub.settings import Settings
@@ -147,6 +147,12 @@ async def test_the_person_is_reminded_once_when_an_open_task_is_due(client: HubC
     assert (await client.query(moves, {"id": ids[1]}))["task"]["moves"]["nodes"] == [done]
 
 
+HANDLING = """mutation { slaPolicyUpsert(input: {code: "visits", name: "Visits", entity: "Task",
+    match: {title: {eq: "Far away"}}, terms: [{clock: "HANDLING", goalSeconds: 3600}]}) { created } }"""
+RELATED = """query ($id: ID!) { task(id: $id) {
+    moves { nodes { toValue } } clocks { nodes { status } } } }"""
+LISTED = """{ moves(first: 100) { nodes { subject { ... on Task { id } } } }
+    clocks(first: 100) { nodes { subject { ... on Task { id } } } } }"""
 ME = """{ me {
     tasks(orderBy: {field: CREATED_AT}, first: 100) { totalCount nodes { id } }
     notifications(orderBy: {field: NOTIFIED_AT}, first: 100) { nodes { id } }
@@ -228,3 +234,24 @@ async def test_a_step_is_the_work_of_its_addressee_and_of_the_head_of_its_unit(c
         (await client.query(STEPS, key=person.key))["me"]["workSteps"]["nodes"] for person in (nancy, robert, laura)
     ]
     assert lists == [[{"id": step["id"]}], [{"id": step["id"]}], []]
+
+
+async def test_a_person_of_another_unit_sees_the_task_with_its_moves_and_clocks(client: HubClient) -> None:
+    customer = (await client.query(CUSTOMER))["customerBy"]
+    person, other = (await people_who_do_not_see(client, customer["id"]))[:2]
+    await client.query(HANDLING)
+    task = {"customerId": customer["id"], "staffId": person.id, "title": "Far away"}
+    created = (await client.query(CREATE, {"input": task}))["taskCreate"]["task"]
+    await client.query(DONE, {"input": {"id": created["id"], "result": "Done."}})
+    shown = (await client.query(RELATED, {"id": created["id"]}, key=person.key))["task"]
+    assert shown == {"moves": {"nodes": [{"toValue": "DONE"}]}, "clocks": {"nodes": [{"status": "MET"}]}}
+    answers = [await client.query(LISTED, key=key) for key in (person.key, other.key, client.key)]
+    counts = [
+        [
+            sum(node["subject"] == {"id": created["id"]} for node in answer[root]["nodes"])
+            for root in ("moves", "clocks")
+        ]
+        for answer in answers
+    ]
+    assert counts == [[1, 1], [0, 0], [1, 1]]
+    assert (await client.query(RELATED, {"id": created["id"]}, key=other.key))["task"] is None

@@ -11,8 +11,11 @@ import pytest
 import sqlalchemy as sa
 from conftest import execute_sql
 
+from hub import timer_loop
 from hub.db.pool import Connection, Pool
-from hub.model import timers
+from hub.errors import Unavailable
+from hub.model import timer_runs, timers
+from hub.model.commands import Injected
 from hub.model.declarations import InvalidDeclaration
 from hub.model.test_clock import TestClock
 from hub.model.timer_runs import fire_due, next_moments
@@ -22,7 +25,7 @@ from hub.time_source import REAL_TIME
 from hub.timer_loop import ClockTools, TimerLoop
 
 START = datetime(2026, 3, 2, 1, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 TABLES = """
 create table eggs (id uuid primary key default uuidv7(), ring_at timestamptz, level integer not null default 0, kind text);
 create index ix_eggs_ring_at on eggs (ring_at) where ring_at is not null;
@@ -192,7 +195,7 @@ async def test_a_step_of_the_test_clock_fires_every_moment_in_order(dsn: str, co
     await connection.execute("insert into eggs (ring_at) values ($1), ($2)", START + MINUTE, START + 5 * MINUTE)
     async with _opened_pool(dsn) as pool:
         clock = await TestClock.open(pool, START)
-        assert await ClockTools(clock, [EGGS], pool).advance(START + 16 * MINUTE) == 4
+        assert await ClockTools(clock, [EGGS], pool).advance(START + 16 * MINUTE) == (4, 0)
         assert (clock.now(), await TestClock(pool, START).read()) == (START + 16 * MINUTE,) * 2
     moments = await connection.fetch("select moment from rings order by position")
     assert [(row["moment"] - START) / MINUTE for row in moments] == [1, 5, 11, 15]
@@ -213,3 +216,78 @@ def test_a_timer_that_cannot_work_stops_the_start(
     monkeypatch.setattr(timers, "_registered", {"egg": change()})
     with pytest.raises(InvalidDeclaration, match=fault):
         timers.registered_timers()
+
+
+async def test_a_failure_on_a_test_clock_is_tried_again_before_later_moments(
+    dsn: str, connection: asyncpg.Connection
+) -> None:
+    await connection.execute("insert into eggs (ring_at, level) values ($1, 2), ($2, 2)", START + MINUTE, START + HOUR)
+    attempts: list[datetime] = []
+
+    async def ring_at_the_third_attempt(tx: Connection, key: UUID, now: datetime) -> None:
+        attempts.append(now)
+        if len(attempts) in (1, 2):
+            raise ValueError("not yet")
+        await ring(tx, key, now)
+
+    flaky = Timer("egg", Egg.c.ring_at, None, timedelta(), ring_at_the_third_attempt)
+    async with _opened_pool(dsn) as pool:
+        tools = ClockTools(await TestClock.open(pool, START), [flaky], pool)
+        assert await tools.advance(START + 2 * HOUR) == (2, 0)
+    assert attempts == [START + MINUTE] * 3 + [START + HOUR]
+
+
+async def test_what_fails_on_a_test_clock_again_and_again_is_set_aside_and_counted(
+    dsn: str, connection: asyncpg.Connection
+) -> None:
+    await _lay(connection, 1, "broken")
+    await connection.execute("insert into eggs (ring_at, level) values ($1, 2)", START + HOUR)
+    async with _opened_pool(dsn) as pool:
+        tools = ClockTools(await TestClock.open(pool, START), [EGGS], pool)
+        assert await tools.advance(START + 2 * HOUR) == (1, 1)
+    assert await connection.fetchval("select attempts from timer_failures") == 3
+
+
+async def test_a_clock_that_cannot_move_on_names_the_timer_that_holds_it(
+    dsn: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timer_loop, "STALL_SECONDS", 0.2)
+    await connection.execute("insert into eggs (ring_at, level) values ($1, 2)", START + MINUTE)
+
+    async def boil(tx: Connection, key: UUID, now: datetime, pan: Injected[object]) -> None:
+        await ring(tx, key, now)
+
+    boiling = Timer("egg", Egg.c.ring_at, None, timedelta(), boil)
+    async with _opened_pool(dsn) as pool:
+        tools = ClockTools(await TestClock.open(pool, START), [boiling], pool)
+        with pytest.raises(Unavailable, match="timer egg of eggs holds it") as refusal:
+            await tools.advance(START + HOUR)
+        assert (refusal.value.code, refusal.value.extensions) == ("CLOCK_NOT_REACHED", {
+            "now": "2026-03-02T01:01:00+00:00", "fired": 0, "timer": "egg", "dueAt": "2026-03-02T01:01:00+00:00",
+        })  # fmt: skip
+        assert await connection.fetchval("select count(*) from timer_failures") == 0  # nobody has tried it
+        tools.injected["pan"] = object()
+        async with connection.transaction():
+            await connection.execute("select from eggs for update")
+            with pytest.raises(Unavailable, match="its rows are locked"):
+                await tools.advance(START + HOUR)
+        assert await tools.advance(START + HOUR) == (1, 0)
+
+
+async def test_an_advance_that_runs_out_of_time_goes_on_where_it_stopped(
+    dsn: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timer_runs, "BATCH_SECONDS", 0.0)  # rows that take long
+    await connection.execute(
+        "insert into eggs (ring_at, level) select $1, 2 from generate_series(1, 3)", START + MINUTE
+    )
+    fired = []
+    async with _opened_pool(dsn) as pool:
+        tools = ClockTools(await TestClock.open(pool, START), [EGGS], pool)
+        for left in (2, 1):
+            with pytest.raises(Unavailable, match="send the same again") as refusal:
+                await tools.advance(START + HOUR, seconds=0.0)
+            fired.append(refusal.value.extensions["fired"])
+            assert await connection.fetchval("select count(*) from eggs where ring_at is not null") == left
+        assert await tools.advance(START + HOUR, seconds=0.0) == (1, 0)
+        assert (fired, tools.time_source.now()) == ([1, 1], START + HOUR)

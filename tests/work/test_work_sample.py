@@ -71,7 +71,7 @@ async def test_the_sample_configuration_loads_twice_without_a_change(
         "calendars": ["around_the_clock", "cn"],
         "codeRules": ["applications"],
         "teams": ["credit_committee", "east_coast"],
-        "slaPolicies": ["steps_of_work", "daily_logs"],
+        "slaPolicies": ["steps_of_work", "daily_logs", "gifts"],
         "reports": ["daily_log", "month_of_the_unit"],
     }  # fmt: skip
     assert data["disclosureLimits"]["nodes"] == [{"type": "HOSPITALITY", "perPerson": "200.0000"}]

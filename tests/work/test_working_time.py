@@ -135,6 +135,15 @@ def test_a_day_has_the_hours_that_pass_on_it(zone: str, day: date, spans: list[t
     assert compile_working_time(opening, start, end).between(start, end) == hours * HOUR
 
 
+def test_a_day_whose_opening_hours_the_clock_skips_is_no_workday() -> None:
+    hours = OpeningHours("America/New_York", (((120, 180),),) * 7, {})  # 02:00 to 03:00, which March 8 does not have
+    first = date(2026, 3, 7)
+    working_time = compile_working_time(hours, hours.midnight(first), hours.midnight(first + 3 * DAY))
+    assert [working_time.is_workday(first + n * DAY) for n in range(3)] == [True, False, True]
+    with pytest.raises(BadInput, match="covers"):
+        working_time.is_workday(first + 4 * DAY)
+
+
 def test_around_the_clock_working_time_is_time() -> None:
     for zone in ZONES[::25]:
         opening = OpeningHours(zone, (((0, 1440),),) * 7, {})

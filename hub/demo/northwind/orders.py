@@ -1,23 +1,22 @@
-"""Northwind's orders as rows, with their items and the interactions that follow from them.
+"""Northwind's orders: their keys, the facts that no file states, and the interactions that follow from them.
 
 An order shows that an employee took it, that it was shipped (if it has a date) and that it was late (if it was shipped after the
 required date). The channel is unknown: a call by the customer's only contact is assumed. A shipped order has version 2."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 from hub.demo.northwind.customers import NorthwindCustomers
 from hub.demo.northwind.organisation import NorthwindOrganisation
-from hub.demo.northwind.source import COUNTRIES, CURRENCY, CsvRecord, NorthwindSource, midnight
+from hub.demo.northwind.source import CURRENCY, CsvRecord, NorthwindSource, midnight
 from hub.demo.rows import Batch, batch, order_api_id, sample_id, to_milliseconds
 from hub.schema.engagement.interactions import Channel, Direction, Interaction
-from hub.schema.sales.orders import Order, OrderItem, OrderStatus
+from hub.schema.sales.orders import Order, OrderItem
 
 
 class NorthwindOrders:
-    """Rows of orders, items and interactions."""
+    """Ids of orders and items by Northwind's numbers, and interactions."""
 
     def __init__(
         self, source: NorthwindSource, organisation: NorthwindOrganisation, customers: NorthwindCustomers
@@ -25,6 +24,7 @@ class NorthwindOrders:
         self.source = source
         self.organisation = organisation
         self.customers = customers
+        self._placed_at = {order["order_id"]: midnight(order["order_date"]) for order in source.orders}
         self.staff_names = {
             employee["employee_id"]: f"{employee['first_name']} {employee['last_name']}"
             for employee in source.employees
@@ -32,60 +32,31 @@ class NorthwindOrders:
         self.contact_names = {customer["customer_id"]: customer["contact_name"] for customer in source.customers}
 
     def batches(self) -> list[Batch]:
-        orders = self.source.orders
-        interactions = [row for order in orders for row in self._interactions(order)]
+        """The interactions, in the order of time."""
+        interactions = [row for order in self.source.orders for row in self._interactions(order)]
         interactions.sort(key=lambda row: (row["occurred_at"], row["id"]))
-        return [
-            batch(Order, [self._order(order) for order in orders]),
-            batch(OrderItem, [row for order in orders for row in self._items(order)]),
-            batch(Interaction, interactions),
-        ]
+        return [batch(Interaction, interactions)]
 
-    def _order_id(self, order: CsvRecord) -> UUID:
-        return sample_id(Order, order["order_id"], to_milliseconds(midnight(order["order_date"])))
+    def facts(self) -> list[Mapping[str, object]]:
+        """The columns of each order that follow from what is known of its customer, with its id."""
+        return [self._facts(order) for order in self.source.orders]
 
-    def _order(self, order: CsvRecord) -> dict[str, object]:
+    def _facts(self, order: CsvRecord) -> Mapping[str, object]:
         placed_at = midnight(order["order_date"])
         shipped_at = midnight(order["shipped_date"]) if order["shipped_date"] else None
         return {
-            "id": self._order_id(order),
-            "customer_id": self.customers.customer_id(order["customer_id"]),
-            "unit_id": self.customers.unit_id(order["customer_id"]),
-            "owner_id": self.customers.owner_id(order["customer_id"]),
-            "number": order["order_id"],
-            "status": OrderStatus.SHIPPED if shipped_at else OrderStatus.PLACED,
-            "placed_at": placed_at,
-            "required_at": midnight(order["required_date"]),
-            "shipped_at": shipped_at,
-            "currency": CURRENCY,
-            "net": self.source.order_net(order["order_id"]),
-            "freight": Decimal(order["freight"]),
-            "ship_to": order["ship_name"],
-            "ship_city": order["ship_city"],
-            "ship_country": COUNTRIES[order["ship_country"]][0],
-            "staff_id": self.organisation.staff_id(order["employee_id"]),
+            "id": self.order_id(order["order_id"]),
             "contact_id": self.customers.contact_id(order["customer_id"]),
             "version": 2 if shipped_at else 1,
             "created_at": placed_at,
             "updated_at": shipped_at or placed_at,
         }
 
-    def _items(self, order: CsvRecord) -> Iterator[dict[str, object]]:
-        placed_at = midnight(order["order_date"])
-        for line, item in enumerate(self.source.items[order["order_id"]], 1):
-            yield {
-                "id": sample_id(OrderItem, f"{order['order_id']}:{line}", to_milliseconds(placed_at)),
-                "customer_id": self.customers.customer_id(order["customer_id"]),
-                "order_id": self._order_id(order),
-                "line": line,
-                "product_id": self.organisation.product_id(item["product_id"]),
-                "quantity": int(item["quantity"]),
-                "unit_price": Decimal(item["unit_price"]),
-                "discount": Decimal(item["discount"]),
-                "currency": CURRENCY,
-                "created_at": placed_at,
-                "updated_at": placed_at,
-            }
+    def order_id(self, number: str) -> UUID:
+        return sample_id(Order, number, to_milliseconds(self._placed_at[number]))
+
+    def item_id(self, number: str, line: int) -> UUID:
+        return sample_id(OrderItem, f"{number}:{line}", to_milliseconds(self._placed_at[number]))
 
     def _interactions(self, order: CsvRecord) -> Iterator[dict[str, object]]:
         yield self._order_taken(order)
@@ -101,7 +72,7 @@ class NorthwindOrders:
             "customer_id": self.customers.customer_id(order["customer_id"]),
             "unit_id": self.customers.unit_id(order["customer_id"]),
             "owner_id": self.customers.owner_id(order["customer_id"]),
-            "order_id": self._order_id(order),
+            "order_id": self.order_id(order["order_id"]),
             "kind": interaction_kind,
             "occurred_at": occurred_at,
             "created_at": occurred_at,
@@ -109,7 +80,7 @@ class NorthwindOrders:
         }
 
     def _order_label(self, order: CsvRecord) -> str:
-        return f"{order['order_id']} ({order_api_id(self._order_id(order))})"
+        return f"{order['order_id']} ({order_api_id(self.order_id(order['order_id']))})"
 
     def _order_taken(self, order: CsvRecord) -> dict[str, object]:
         count = len(self.source.items[order["order_id"]])

@@ -1,11 +1,10 @@
-"""Northwind's own organisation as rows: units, staff and products. Units are the group, its regions and their territories.
+"""Northwind's own organisation as rows: units and staff. Units are the group, its regions and their territories.
 
 Units are created at the first hire, staff at their own hire, products when the order data starts."""
 
-from decimal import Decimal
 from uuid import UUID
 
-from hub.demo.northwind.source import BEGIN, CURRENCY, CsvRecord, NorthwindSource, midnight
+from hub.demo.northwind.source import BEGIN, CsvRecord, NorthwindSource, midnight
 from hub.demo.rows import Batch, batch, sample_id, to_milliseconds
 from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit, UnitKind
@@ -45,9 +44,8 @@ class NorthwindOrganisation:
         return territories[0] if len(territories) == 1 else self.region_by_territory[territories[0]]
 
     def batches(self) -> list[Batch]:
-        products = [self._product(product) for product in self.source.products]
         staff = [self._staff(employee) for employee in self.source.employees]
-        return [batch(OrgUnit, self._units()), batch(Staff, staff), batch(Product, products)]
+        return [batch(OrgUnit, self._units()), batch(Staff, staff)]
 
     def _units(self) -> list[dict[str, object]]:
         root = self._unit(ROOT, "Northwind Traders", UnitKind.GROUP, "")
@@ -91,18 +89,4 @@ class NorthwindOrganisation:
             "reports_to_id": self.staff_id(employee["reports_to"]) if employee["reports_to"] else None,
             "created_at": hired_at,
             "updated_at": hired_at,
-        }
-
-    def _product(self, product: CsvRecord) -> dict[str, object]:
-        return {
-            "id": self.product_id(product["product_id"]),
-            "sku": f"NW-{int(product['product_id']):03}",
-            "name": product["product_name"],
-            "category": self.source.categories[product["category_id"]],
-            "packaging": product["quantity_per_unit"],
-            "unit_price": Decimal(product["unit_price"]),
-            "currency": CURRENCY,
-            "discontinued": product["discontinued"] == "1",
-            "created_at": BEGIN,
-            "updated_at": BEGIN,
         }

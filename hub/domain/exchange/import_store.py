@@ -49,7 +49,8 @@ _READ = "select position, content from import_chunks where file_id = $1 and posi
 _DELETE_OF_JOB = "delete from import_files where job_id = $1"
 _PURGE = """
 delete from import_files where id = any(array(
-    select id from import_files where job_id is null and created_at < $1 order by created_at limit $2
+    select f.id from import_files as f left join jobs as j on j.id = f.job_id
+    where f.job_id is null and f.created_at < $1 or j.finished_at is not null order by f.created_at limit $2
 ))
 """
 _REJECT = """
@@ -127,7 +128,7 @@ async def delete_files(tx: Connection, job_id: UUID) -> None:
 
 
 async def purge_files(tx: Connection, before: datetime, limit: int) -> bool:
-    """Deletes files that no import has read; returns whether there may be others."""
+    """Deletes files that no import has read, and those of imports that ended; returns whether there may be others."""
     return await tx.execute(_PURGE, before, limit) == f"DELETE {limit}"
 
 

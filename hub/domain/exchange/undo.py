@@ -1,6 +1,7 @@
 """Takes back what a job wrote, from the images of the change log: one row at a time, the latest change first.
 
-A row that somebody changed since stays as it is, and so does one that others refer to."""
+A row that somebody changed since stays as it is, and so does one that others refer to. A part that the job made, such as an
+item or an identifier, goes or stays with the row that the job made it for."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -13,11 +14,12 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.model.columns import metadata, readable_columns
-from hub.model.entity import Entity, entity_of
+from hub.model.entity import Entity, declared_entities, entity_of
 from hub.model.rows import can_see
+from hub.schema.customers.customers import Customer, Identifier
 from hub.viewer import Viewer
 
-Fate = Literal["deleted", "restored", "edited", "in_use", "gone"]
+Fate = Literal["deleted", "restored", "edited", "in_use", "gone", "part"]
 _CHANGES = """
 select id, table_name, row_id, operation, before, changed from change_log
 where request = $1 and request like 'job:%' and table_name <> 'jobs' and id < $2 order by id desc limit $3
@@ -29,6 +31,19 @@ select exists (
     select from change_log where row_id = $1 and id > $2 and table_name = $3 and request is distinct from $4
         and request is distinct from $5
 )
+"""
+_CREATED = """
+select exists (
+    select from change_log where row_id = $1 and table_name = $2 and request = $3 and operation = 'CREATE'
+)
+"""
+_OWN_PARTS = """
+select t.id from "{0}" as t where t."{1}" = $1 and exists (
+    select from change_log where row_id = t.id and table_name = $2 and request = $3 and operation = 'CREATE'
+) and not exists (
+    select from change_log where row_id = t.id and table_name = $2 and request is distinct from $3
+        and request is distinct from $4
+) order by t.id
 """
 LATEST = 2**62
 STAMPS = ("id", "version", "updated_at", "created_at")
@@ -45,6 +60,14 @@ class LoggedWrite(NamedTuple):
     changed: Sequence[str]
 
 
+class RowFate(NamedTuple):
+    """What became of a row."""
+
+    entity: type[Entity]
+    key: UUID
+    fate: Fate
+
+
 async def count_writes(connection: Connection, request: str) -> int:
     """The number of changes that a job made."""
     count: int = await connection.fetchval(_COUNT, request)
@@ -58,31 +81,70 @@ async def latest_writes(connection: Connection, request: str, before: int, limit
 
 async def take_back(
     tx: Connection, viewer: Viewer, write: LoggedWrite, request: str, undo_request: str, now: datetime
-) -> Fate:
-    """Takes one change back; returns what became of it. Raises Forbidden for rows that the viewer may not delete."""
+) -> list[RowFate]:
+    """Takes one change back; returns what became of the row, and of parts that go or stay with it.
+
+    Raises Forbidden for rows that the viewer may not delete."""
     table = metadata.tables[write.table_name]
     entity: type[Entity] = entity_of(table)
-    if await tx.fetchval(f'select id from "{table.name}" where id = $1 for update', write.row_id) is None:
-        return "gone"
-    if not await can_see(tx, viewer, table, write.row_id):
-        return "gone"
-    if await tx.fetchval(_EDITED, write.row_id, write.id, table.name, request, undo_request):
-        return "edited"
-    if write.operation == "CREATE":
-        if entity.definition.operations():
-            entity.require(viewer, "delete")
-        return await _delete(tx, table, write.row_id)
-    await tx.execute(_restore_sql(table, tuple(write.changed)), write.row_id, write.before, now)
-    return "restored"
+    key = write.row_id
+    stored = await tx.fetchrow(f'select * from "{table.name}" where id = $1 for update', key)
+    if stored is None or not await can_see(tx, viewer, table, key):
+        return [RowFate(entity, key, "gone")]
+    is_edited = await tx.fetchval(_EDITED, key, write.id, table.name, request, undo_request)
+    if write.operation == "UPDATE":
+        if is_edited:
+            return [RowFate(entity, key, "edited")]
+        await tx.execute(_restore_sql(table, tuple(write.changed)), key, write.before, now)
+        return [RowFate(entity, key, "restored")]
+    owner = _owner(table)
+    if owner is not None and not is_edited and await tx.fetchval(_CREATED, stored[owner[1]], owner[0].name, request):
+        return []  # it goes or stays with its owner, whose creation is an earlier change
+    if entity.definition.operations():
+        entity.require(viewer, "delete")
+    own = await _own_parts(tx, table, key, request, undo_request)
+    fate: Fate = "edited" if is_edited else await _delete(tx, table, key, own)
+    of_parts: Fate = "deleted" if fate == "deleted" else "part"
+    return [RowFate(entity, key, fate), *(RowFate(entity_of(part), part_key, of_parts) for part, part_key in own)]
 
 
-async def _delete(tx: Connection, table: sa.Table, key: UUID) -> Fate:
-    for sql in _reference_sqls(table):
-        if await tx.fetchval(sql, key):
-            return "in_use"
+def _owner(table: sa.Table) -> tuple[sa.Table, str] | None:
+    """The table whose rows those of a table are made for, and the column that says for which; None for others."""
+    parent = entity_of(table).definition.parent
+    if parent is not None:
+        return parent.target.table, parent.column_name
+    return (Customer.table, "customer_id") if table is Identifier.table else None
+
+
+@lru_cache
+def _parts(table: sa.Table) -> tuple[tuple[sa.Table, str], ...]:
+    """The tables whose rows go or stay with those of a table, each with the column that refers to them."""
+    owners = ((entity.table, _owner(entity.table)) for entity in declared_entities())
+    return tuple((part, owner[1]) for part, owner in owners if owner is not None and owner[0] is table)
+
+
+async def _own_parts(
+    tx: Connection, table: sa.Table, key: UUID, request: str, undo_request: str
+) -> list[tuple[sa.Table, UUID]]:
+    """Parts of a row that the job made and that nobody has changed since, with theirs before them."""
+    own: list[tuple[sa.Table, UUID]] = []
+    for part, column in _parts(table):
+        sql = _OWN_PARTS.format(part.name, column)
+        for row in await tx.fetch(sql, key, part.name, request, undo_request):
+            own += [*await _own_parts(tx, part, row["id"], request, undo_request), (part, row["id"])]
+    return own
+
+
+async def _delete(tx: Connection, table: sa.Table, key: UUID, own: Sequence[tuple[sa.Table, UUID]]) -> Fate:
+    """Deletes a row with its own parts, or nothing if other rows refer to it or to them."""
     await tx.execute("savepoint take_back")
     try:
-        await tx.execute(f'delete from "{table.name}" where id = $1', key)
+        for part, part_key in [*own, (table, key)]:
+            for sql in _reference_sqls(part):
+                if await tx.fetchval(sql, part_key):
+                    await tx.execute("rollback to savepoint take_back")
+                    return "in_use"
+            await tx.execute(f'delete from "{part.name}" where id = $1', part_key)
     except asyncpg.ForeignKeyViolationError:
         await tx.execute("rollback to savepoint take_back")
         return "in_use"

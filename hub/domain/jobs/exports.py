@@ -9,6 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection
 from hub.domain.jobs import queue
 from hub.domain.jobs.commands import JobPayload, real_time
@@ -36,6 +37,9 @@ ExportFiles = sa.Table(
     sa.Column("rights", sa.LargeBinary, nullable=False, comment="Hash of the rights with which the rows were read."),
     sa.Column("rows", sa.BigInteger, nullable=False, comment="Number of rows."),
     sa.Column("bytes", sa.BigInteger, nullable=False, comment="Size of the file."),
+    sa.Column(
+        "personal", sa.Boolean, nullable=False, server_default=sa.true(), comment="Whether rows are about persons."
+    ),
     sa.Column("written_at", timestamp(), nullable=False, comment="When the file was whole."),
     sa.Column("expires_at", timestamp(), nullable=False, comment="When it is deleted."),
     comment="Files that exports wrote. They lie in the folder of exports under the keys of their jobs.",
@@ -48,10 +52,10 @@ select count(*) from jobs as j where j.owner = $1 and j.type = 'EXPORT' and (
 )
 """
 _ADD_FILE = """
-insert into export_files (job_id, format, compression, rights, rows, bytes, written_at, expires_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+insert into export_files (job_id, format, compression, rights, rows, bytes, written_at, expires_at, personal)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (job_id) do update set rights = excluded.rights, rows = excluded.rows, bytes = excluded.bytes,
-    written_at = excluded.written_at, expires_at = excluded.expires_at
+    written_at = excluded.written_at, expires_at = excluded.expires_at, personal = excluded.personal
 """
 _FIND_FILE = """
 select j.owner, j.type, j.status, j.name, f.format, f.compression, f.rights, f.rows, f.bytes, f.expires_at
@@ -155,8 +159,8 @@ def file_name(job_id: UUID, format: ExportFormat, compression: ExportCompression
     return job_id.hex + file_suffix(format, compression)
 
 
-async def add_file(tx: Connection, file: ExportFile, rights: bytes, now: datetime) -> None:
-    """Records a whole file and the rights with which it was written."""
+async def add_file(tx: Connection, file: ExportFile, rights: bytes, now: datetime, *, personal: bool) -> None:
+    """Records a whole file, the rights with which it was written, and whether its rows are about persons."""
     values = (
         file.job_id,
         file.format.value,
@@ -166,8 +170,14 @@ async def add_file(tx: Connection, file: ExportFile, rights: bytes, now: datetim
         file.bytes,
         now,
         file.expires_at,
+        personal,
     )
     await tx.execute(_ADD_FILE, *values)
+
+
+async def wait_for_erasures(tx: Connection) -> None:
+    """Waits until no customer is being erased. An erasure that begins later sees that the export runs, and restarts it."""
+    await tx.execute("select pg_advisory_xact_lock_shared($1)", AdvisoryLock.ERASURE)
 
 
 async def find_file(connection: Connection, viewer: Viewer, job_id: UUID, now: datetime) -> ExportFile:

@@ -1,6 +1,6 @@
 """Rules of orders: items are numbered and priced, and an order's net follows its items."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import count
@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
@@ -15,7 +16,8 @@ from hub.domain.customers.lookup import IdentifierRef, find_by_identifier
 from hub.errors import BadInput
 from hub.model import rows, validators
 from hub.model.columns import timestamp
-from hub.model.rules import Write, after_write, checks, reference, resolves_missing, validates
+from hub.model.rules import Write, after_write, checks, reference, resolves_many, resolves_missing, validates
+from hub.model.statements import ColumnValues
 from hub.model.writer import writer_of
 from hub.schema.sales.orders import Order, OrderItem
 
@@ -129,6 +131,7 @@ def _sum_items(items: Sequence[Mapping[str, Any]], write: Write) -> Decimal:
     return net
 
 
+_ORDERS = sa.any_(sa.bindparam("orders", type_=ARRAY(sa.Uuid)))
 _net_of_items = (
     sa.select(sa.func.coalesce(sa.func.sum(OrderItem.c.net), sa.literal_column("0")))
     .where(OrderItem.c.order_id == Order.c.id)
@@ -136,7 +139,7 @@ _net_of_items = (
 )
 _UPDATE_NET = to_sql(
     sa.update(Order.table)
-    .where(Order.c.id == sa.bindparam("order", type_=sa.Uuid), Order.c.net != _net_of_items)
+    .where(Order.c.id == _ORDERS, Order.c.net != _net_of_items)
     .values(
         net=_net_of_items,
         version=Order.c.version + sa.literal_column("1"),
@@ -145,30 +148,54 @@ _UPDATE_NET = to_sql(
 )
 
 
-_LOCK_ORDER = to_sql(
-    sa.select(Order.c.id).where(Order.c.id == sa.bindparam("order", type_=sa.Uuid)).with_for_update(key_share=True)
+_LOCK_ORDERS = to_sql(
+    sa.select(Order.c.id).where(Order.c.id == _ORDERS).order_by(Order.c.id).with_for_update(key_share=True)
+)
+_MAX_LINES = to_sql(
+    sa.select(OrderItem.c.order_id, sa.func.max(OrderItem.c.line).label("line"))
+    .where(OrderItem.c.order_id == _ORDERS)
+    .group_by(OrderItem.c.order_id)
 )
 
 
-_MAX_LINE = to_sql(
-    sa.select(sa.func.max(OrderItem.c.line)).where(OrderItem.c.order_id == sa.bindparam("order", type_=sa.Uuid))
-)
+async def _lock_and_read_last_lines(tx: Connection, orders: Collection[UUID]) -> dict[UUID, int]:
+    """The last lines of orders that have some; the orders are locked, so that two new items do not take the same one."""
+    await tx.execute(_LOCK_ORDERS, list(orders))
+    return {row["order_id"]: row["line"] for row in await tx.fetch(_MAX_LINES, list(orders))}
 
 
 @resolves_missing(OrderItem)
 async def _assign_line_number(tx: Connection, write: Write) -> dict[str, Any]:
-    """The line after the order's last; the order is locked so that two new items do not take the same one."""
+    """The line after the order's last."""
     item = write.values
     if item.get("line") is not None or item.get("order_id") is None:
         return {}
     await rows.require_visible(tx, write.viewer, Order, item["order_id"], "order_id")
-    await tx.fetchval(_LOCK_ORDER, item["order_id"])
-    last_line: int = await tx.fetchval(_MAX_LINE, item["order_id"]) or 0
-    return writer_of(OrderItem).canonical({"line": last_line + 1})
+    last_lines = await _lock_and_read_last_lines(tx, [item["order_id"]])
+    return writer_of(OrderItem).canonical({"line": last_lines.get(item["order_id"], 0) + 1})
+
+
+@resolves_many(OrderItem)
+async def _assign_line_numbers(
+    tx: Connection, items: Sequence[ColumnValues], unstored: Collection[UUID]
+) -> list[dict[str, Any]]:
+    """The lines after the last ones of their orders, one after the other."""
+    orders = {item["order_id"] for item in items if item.get("line") is None and item.get("order_id") is not None}
+    last_lines = await _lock_and_read_last_lines(tx, orders.difference(unstored)) if orders else {}
+    assigned: list[dict[str, Any]] = []
+    for item in items:
+        columns: dict[str, Any] = {}
+        if item.get("order_id") is not None:
+            last: int = last_lines.get(item["order_id"], 0)
+            if item.get("line") is None:
+                columns = writer_of(OrderItem).canonical({"line": last + 1})
+            last_lines[item["order_id"]] = max(last, columns["line"] if columns else item["line"])
+        assigned.append(columns)
+    return assigned
 
 
 @after_write(OrderItem)
-async def _recompute_net(tx: Connection, order: UUID, now: datetime) -> None:
+async def _recompute_net(tx: Connection, orders: Sequence[UUID], now: datetime) -> None:
     """An order's net follows its items. It is locked first, since a sum sees only what was committed before it begins."""
-    await tx.fetchval(_LOCK_ORDER, order)
-    await tx.execute(_UPDATE_NET, now, order)
+    await tx.execute(_LOCK_ORDERS, orders)
+    await tx.execute(_UPDATE_NET, now, orders)

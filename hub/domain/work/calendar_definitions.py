@@ -216,6 +216,18 @@ def derive(definition: CalendarDefinition, now: datetime) -> DerivedCalendar:
     return DerivedCalendar(columns, days, working_time)
 
 
+def require_covered(own_days: Mapping[date, ExceptionalDay], derived: DerivedCalendar) -> None:
+    """Raises BadInput CALENDAR_HORIZON for an exception on a day that the calendar does not cover: it would be forgotten."""
+    for day in own_days:
+        if day not in derived.days:
+            covers = derived.columns["covers_from"], derived.columns["covers_until"]
+            message = (
+                f"days: {day} is not covered; the calendar covers {covers[0]:%Y-%m-%dT%H:%M:%SZ} to"
+                f" {covers[1]:%Y-%m-%dT%H:%M:%SZ}. Leave the day out, or extend the horizon."
+            )
+            raise BadInput(message, code="CALENDAR_HORIZON", argument="days")
+
+
 def _country_exceptions(
     holidays: Mapping[date, str], workdays: frozenset[date], week: Sequence[tuple[Span, ...]]
 ) -> Iterator[tuple[date, ExceptionalDay]]:

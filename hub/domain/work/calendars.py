@@ -22,6 +22,7 @@ from hub.domain.work.calendar_definitions import (
     check_horizon,
     derive,
     new_definition,
+    require_covered,
     stored_definition,
 )
 from hub.domain.work.clock_calendars import DEFINITION, replace_definition
@@ -95,8 +96,9 @@ async def upsert_calendar(
     if key is None:
         return await _create(tx, viewer, code, changes, now, expected_version)
     stored = await _stored_row(tx, viewer, key)
-    definition = replace(await _definition(tx, stored), **changes)
-    await _update(tx, viewer, stored, await _derive(definition, now), now, expected_version)
+    derived = await _derive(replace(await _definition(tx, stored), **changes), now)
+    require_covered(changes.get("own_days", {}), derived)
+    await _update(tx, viewer, stored, derived, now, expected_version)
     return CalendarUpsertPayload(key, False)
 
 
@@ -155,6 +157,7 @@ async def _create(
         if name not in changes:
             raise BadInput(f"{name}: a new calendar needs it; give it.", code="ARGUMENT_MISSING", argument=name)
     derived = await _derive(new_definition(changes, now), now)
+    require_covered(changes.get("own_days", {}), derived)
     key = await rows.insert_row(tx, viewer, Calendar, {"code": code, **derived.columns}, now)
     await _store_days(tx, key, {}, derived.days, now)
     await working_intervals.store(tx, key, derived.working_time)

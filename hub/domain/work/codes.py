@@ -67,6 +67,23 @@ class SerialRange(NamedTuple):
     last: int
 
 
+class CodeExhausted(BadInput):
+    """Fewer numbers of a prefix are left than are asked for; `remaining` of them can still be drawn."""
+
+    code = "CODE_EXHAUSTED"
+
+    def __init__(self, rule: StoredRule, prefix: str, remaining: int, count: int) -> None:
+        remedy = "give the rule a longer {serial}"
+        if rule.reuse_after is not None:
+            remedy = "wait until numbers may be used again"
+        super().__init__(
+            f"rule: {remaining} numbers of {prefix} are left, and {count} are asked for; {remedy}, or ask for fewer.",
+            argument="rule",
+            extensions={"remaining": remaining},
+        )
+        self.remaining = remaining
+
+
 class CodeBlocks:
     """The blocks of numbers that this process has taken, by rule and prefix."""
 
@@ -75,7 +92,7 @@ class CodeBlocks:
         self._blocks: OrderedDict[tuple[UUID, str], list[SerialRange]] = OrderedDict()
 
     async def take(self, rule: StoredRule, prefix: str, count: int, now: datetime) -> list[int]:
-        """Numbers of which no other process gets any; raises BadInput CODE_EXHAUSTED if there are not enough."""
+        """Numbers of which no other process gets any; raises CodeExhausted if there are not enough."""
         serials: list[int] = []
         blocks = self._blocks.setdefault((rule.key, prefix), [])
         self._blocks.move_to_end((rule.key, prefix))
@@ -93,8 +110,10 @@ class CodeBlocks:
                 try:
                     async with self._pool.transaction() as tx:
                         blocks += await allocate(tx, rule, prefix, size, now, at_least=count - len(serials))
-                except BaseException:
+                except BaseException as error:
                     blocks[:0] = [SerialRange(serial, serial) for serial in serials]  # a refused draw burns no number
+                    if isinstance(error, CodeExhausted):
+                        raise CodeExhausted(rule, prefix, error.remaining + len(serials), count) from None
                     raise
         return serials
 
@@ -127,7 +146,7 @@ async def draw(
 ) -> list[str]:
     """Draws codes in a transaction, which should commit soon if the rule is gapless, or if there are no blocks.
 
-    Raises BadInput CODE_INVALID for values that the pattern does not take, CODE_EXHAUSTED if too few numbers are left."""
+    Raises BadInput CODE_INVALID for values that the pattern does not take, CodeExhausted if too few numbers are left."""
     texts = rule.pattern.texts(values, local_time(now, rule.timezone))
     rule.pattern.render(texts, 1)  # so that no number is lost for a code that cannot be
     prefix = rule.pattern.prefix(texts)
@@ -144,7 +163,7 @@ async def allocate(
 ) -> list[SerialRange]:
     """Numbers of a prefix that nobody else gets: `count`, or fewer where not all are free, but `at_least` so many.
 
-    The counter's row stays locked until the transaction ends. Raises BadInput CODE_EXHAUSTED."""
+    The counter's row stays locked until the transaction ends. Raises CodeExhausted."""
     capacity = rule.pattern.capacity
     count = min(count, capacity)
     drawn = await tx.fetchval(_COUNT_ON, rule.key, prefix, count, capacity) if at_least <= capacity else None
@@ -154,13 +173,7 @@ async def allocate(
         ranges = await _allocate_again(tx, rule, prefix, count, now)
     total = sum(last - first + 1 for first, last in ranges)
     if total < at_least:
-        remedy = (
-            "give the rule a longer {serial}" if rule.reuse_after is None else "wait until numbers may be used again"
-        )
-        message = (
-            f"rule: {total} numbers of {prefix} are left, and {at_least} are asked for; {remedy}, or ask for fewer."
-        )
-        raise BadInput(message, code="CODE_EXHAUSTED", argument="rule", extensions={"remaining": total})
+        raise CodeExhausted(rule, prefix, total, at_least)
     for first, last in ranges if rule.reuse_after is not None else ():
         await tx.execute(_FORGET_USES, rule.key, prefix, first, last)
         await tx.execute(_RECORD_USE, rule.key, prefix, first, last, now)
@@ -172,9 +185,8 @@ async def _allocate_again(
 ) -> list[SerialRange]:
     """Numbers at the end of a round, and those of the next one that may be used again."""
     capacity = rule.pattern.capacity
-    drawn = await tx.fetchval(_LOCK_COUNTER, rule.key, prefix)
-    if drawn is None:
-        return []
+    # Without a counter, more numbers are asked for than there are: these are all of them, and the draw is refused.
+    drawn = await tx.fetchval(_LOCK_COUNTER, rule.key, prefix) or 0
     ranges = []
     while count:
         first = drawn % capacity + 1

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.domain.work.acting import acting_person, person_needed
+from hub.domain.work.clock_starts import starts_clock
 from hub.domain.work.clocks import start_clock, stop_clock, void_clock
 from hub.domain.work.disclosure_limits import limit_on
 from hub.domain.work.job_roles import head_of
@@ -34,6 +35,9 @@ INSTANT = timedelta(microseconds=1)  # what is handed in at the due time itself 
 FARTHEST_ZONE = timedelta(hours=14)  # ahead of UTC: the day may have begun there
 LIMITED_TYPES = (DisclosureType.HOSPITALITY, DisclosureType.GIFT_OUTGOING)  # a value above the limit is refused
 MAX_PERSONS = 10_000
+
+# Nobody has closed it yet.
+OPEN = Disclosure.c.status.in_([sa.literal_column("'DECLARED'"), sa.literal_column("'ORDERED'")])
 
 _PERSON = "select name, unit_id from staff where id = $1"
 _DUE = "select due_at from clocks where row_id = $1 and name = $2 and stopped_at is null"
@@ -94,7 +98,7 @@ async def declare_disclosure(
     row |= {"staff_id": person, "unit_id": stored["unit_id"], "customer_id": customer_id, "declared_at": now}
     row["status"] = DisclosureStatus.DECLARED
     key = await rows.insert_row(tx, viewer, Disclosure, row, now, fields=columns)
-    if type == DisclosureType.GIFT_RECEIVED and (limit is None or row["value"] > limit * (persons or 1)):
+    if _must_be_handed_in(row, limit):
         await _await_hand_in(tx, key, now)
     text = f"{stored['name']} declared {type}: {row['value'].normalize():f} {row['currency']}, {row['counterparty']}."
     await _notify_head(tx, key, row, NotificationType.COPY, text, now)
@@ -161,11 +165,7 @@ async def clear_disclosure(
     return DisclosureClearPayload(id)
 
 
-@timer(
-    "disclosure.lapse",
-    Disclosure.c.lapses_at,
-    condition=Disclosure.c.status.in_([sa.literal_column("'DECLARED'"), sa.literal_column("'ORDERED'")]),
-)
+@timer("disclosure.lapse", Disclosure.c.lapses_at, condition=OPEN)
 async def find_violation(tx: Connection, key: UUID, now: datetime) -> None:
     """A gift was not handed in by the time when it was due, unless its clock has more time by now."""
     stored = await rows.lock_row(tx, ADMIN, Disclosure, key, "id")
@@ -215,7 +215,7 @@ def _reason(reason: str) -> str:
 
 
 async def _lock_of_other(tx: Connection, viewer: Viewer, key: UUID) -> Mapping[str, Any]:
-    """The disclosure, locked; raises Forbidden for one's own, and for callers who do not read about people."""
+    """Somebody else's disclosure, locked. Raises NotFound for one that the caller does not see, Forbidden for one's own."""
     Disclosure.require(viewer, "update")
     person = acting_person(viewer)
     stored = await rows.lock_row(tx, viewer, Disclosure, key, "id")
@@ -223,6 +223,26 @@ async def _lock_of_other(tx: Connection, viewer: Viewer, key: UUID) -> Mapping[s
         message = "id: nobody decides about their own disclosure; let somebody else do it."
         raise Forbidden(message, code="DUAL_CONTROL", argument="id")
     return dict(stored)
+
+
+def _must_be_handed_in(row: Mapping[str, Any], limit: Decimal | None) -> bool:
+    """Whether a disclosure is of a gift that is worth more than the limit; without one, every gift is."""
+    is_gift: bool = row["type"] == DisclosureType.GIFT_RECEIVED
+    return is_gift and (limit is None or row["value"] > limit * (row["persons"] or 1))
+
+
+@starts_clock(Disclosure, CLOCK, OPEN & (Disclosure.c.type == sa.literal_column("'GIFT_RECEIVED'")))
+async def _await_late_policy(tx: Connection, key: UUID, now: datetime) -> None:
+    """Lets the clock of an open gift run that was declared before there was a policy."""
+    stored = dict(await rows.lock_row(tx, ADMIN, Disclosure, key, "id"))
+    if stored["status"] == DisclosureStatus.DECLARED:
+        try:
+            limit = await limit_on(tx, DisclosureType(stored["type"]), stored["currency"], stored["occurred_on"])
+        except BadInput:  # limits in other currencies alone have come since: nothing tells whether it is above them
+            return
+        if not _must_be_handed_in(stored, limit):
+            return
+    await _await_hand_in(tx, key, now)
 
 
 async def _await_hand_in(tx: Connection, key: UUID, now: datetime) -> None:

@@ -1,8 +1,11 @@
 """Which policy applies to a row: the first by position that is valid, has the clock, and whose filter matches."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
+
+import asyncpg
 
 from hub.db.pool import Connection
 from hub.model import exact_json, stored_filters
@@ -30,6 +33,24 @@ async def find_policy(tx: Connection, entity: str, row_id: UUID, clock: str, now
     for row in await tx.fetch(_CANDIDATES, entity, clock, now):
         match = None if row["match"] is None else exact_json.loads(row["match"])
         if match is None or await stored_filters.matches(tx, entity, match, row_id):
-            goal = None if row["goal_seconds"] is None else timedelta(seconds=row["goal_seconds"])
-            return MatchingPolicy(row["id"], row["revision"], goal, row["calendar_id"])
+            return _policy(row)
     return None
+
+
+async def find_policies(
+    tx: Connection, entity: str, row_ids: Sequence[UUID], clock: str, now: datetime
+) -> dict[UUID, MatchingPolicy]:
+    """The same for many rows, by key; those that no policy matches are left out."""
+    policies: dict[UUID, MatchingPolicy] = {}
+    waiting = row_ids
+    for row in await tx.fetch(_CANDIDATES, entity, clock, now):
+        match = None if row["match"] is None else exact_json.loads(row["match"])
+        matching = waiting if match is None else await stored_filters.matching(tx, entity, match, waiting)
+        policies |= dict.fromkeys(matching, _policy(row))
+        waiting = [key for key in waiting if key not in policies]
+    return policies
+
+
+def _policy(row: asyncpg.Record) -> MatchingPolicy:
+    goal = None if row["goal_seconds"] is None else timedelta(seconds=row["goal_seconds"])
+    return MatchingPolicy(row["id"], row["revision"], goal, row["calendar_id"])

@@ -54,8 +54,8 @@ async def upsert_policy(
 ) -> SlaPolicyUpsertPayload:
     """Creates a policy, or replaces the one with this code by the input as a whole. Equal input changes nothing.
 
-    Open clocks that follow it get the new goals, calendars and levels; they keep what they have spent. Open rows that it
-    matches and that have no clock get one, which begins now."""
+    Open clocks that follow it get the new goals, calendars and levels, and so do those for whose row it comes first now; they
+    keep what they have spent. Open rows that it matches and that have no clock get one, which begins now."""
     texts = {"code": code, "name": name}
     texts = validators.check_values(texts, {"code": validators.slug, "name": validators.single_line})
     await tx.execute(_LOCK_CODE, f"sla_policies.code={texts['code']}")

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.domain.work.acting import acting_person
+from hub.domain.work.clock_starts import starts_clock
 from hub.domain.work.clocks import start_clock, stop_clock, void_clock
 from hub.domain.work.job_roles import SINGLE_ROLES
 from hub.errors import BadInput, Forbidden
@@ -184,7 +185,11 @@ def _values(row: asyncpg.Record, names: Collection[str]) -> dict[str, Any]:
 
 async def _insert(tx: Connection, values: dict[str, Any], now: datetime) -> None:
     """Stores a claim; its clock runs if a policy matches it."""
-    key = await rows.insert_row(tx, ADMIN, Verification, values, now)
+    await _await_decision(tx, await rows.insert_row(tx, ADMIN, Verification, values, now), now)
+
+
+@starts_clock(Verification, CLOCK, Verification.c.status == sa.literal_column("'PENDING'"))
+async def _await_decision(tx: Connection, key: UUID, now: datetime) -> None:
     await start_clock(tx, await subject_values(tx, Verification, key), CLOCK, now=now)
 
 

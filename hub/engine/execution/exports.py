@@ -11,9 +11,9 @@ import orjson
 from hub.db.pool import Connection
 from hub.engine.execution.compiled_operation import CompiledOperation, compile_rows_statements
 from hub.engine.execution.read_audit import ReadAudit
-from hub.engine.plan.exports import ExportColumn, ExportPlan
+from hub.engine.plan.exports import COUNT_FIELD, ExportColumn, ExportPlan
 from hub.engine.plan.parameters import ExecutionContext
-from hub.engine.sql.compiler import compile_rows
+from hub.engine.sql.compiler import CompiledStatement, compile_plan, compile_rows
 from hub.errors import BadInput, HubError
 from hub.model import exact_json
 from hub.rights import Rights
@@ -27,12 +27,15 @@ class CompiledExport(CompiledOperation):
     """An export for one shape of variables and for certain rights."""
 
     export_plan: ExportPlan
+    count: CompiledStatement
 
 
 def compile_export(export_plan: ExportPlan, rights: Rights) -> CompiledExport:
     """An export with its statements."""
     plan = export_plan.plan
-    return CompiledExport(compile_rows(plan, rights), compile_rows_statements(plan.resolver_tree, rights), export_plan)
+    rows_statements = compile_rows_statements(plan.resolver_tree, rights)
+    count = compile_plan(export_plan.count, rights)
+    return CompiledExport(compile_rows(plan, rights), rows_statements, export_plan, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,12 @@ class ExportSource:
     def columns(self) -> Sequence[ExportColumn]:
         """The columns of flat formats."""
         return self.compiled.export_plan.columns
+
+    async def count(self, connection: Connection) -> int:
+        """The number of rows that there are in the connection's snapshot."""
+        counted = await connection.fetchval(self.compiled.count.text, *self.compiled.count.bind(self.context))
+        count: int = orjson.loads(counted)[self.compiled.export_plan.key][COUNT_FIELD]
+        return count
 
     async def batches(self, connection: Connection) -> AsyncIterator[list[bytes]]:
         """Yields the rows as JSON objects, in the order of the list; a batch has about a megabyte.

@@ -9,6 +9,8 @@ from graphql import (
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
+    NameNode,
+    SelectionSetNode,
     get_named_type,
     is_abstract_type,
     is_leaf_type,
@@ -21,6 +23,7 @@ from hub.engine.plan.operations import OperationPlanner
 from hub.errors import BadInput
 
 PAGE_ARGUMENTS = frozenset(("first", "last", "after", "before"))
+COUNT_FIELD = "totalCount"
 JSON_TYPE = "JSON"  # of a column whose values are written as JSON text
 
 
@@ -44,13 +47,16 @@ class ExportPlan:
     """The plan of an export, the response keys of its list and of its rows, and its columns."""
 
     plan: Plan
+    count: Plan  # of the list's totalCount
     key: str
     nodes_key: str
     columns: tuple[ExportColumn, ...]
 
 
-def plan_export(planner: OperationPlanner, selection_set: Any) -> ExportPlan:
-    """The plan of an export; raises BadInput EXPORT_INVALID for a query that is no single list of rows."""
+def plan_export(planner: OperationPlanner, count_planner: OperationPlanner, selection_set: Any) -> ExportPlan:
+    """The plan of an export, and by a planner of its own that of its count.
+
+    Raises BadInput EXPORT_INVALID for a query that is no single list of rows."""
     collector = planner.collector
     roots = collector.fields([selection_set], "Query")
     if len(roots) != 1:
@@ -59,6 +65,8 @@ def plan_export(planner: OperationPlanner, selection_set: Any) -> ExportPlan:
     name = nodes[0].name.value
     root = planner.schema.roots.get(name)
     with collector.field_context(key, nodes[0]):
+        if root is not None and root.category == "groups":
+            _refuse(f"{name} has groups, which are few; read them as pages. An export has the rows of a list.")
         if root is None or root.category != "list":
             _refuse(f"{name} is no list of rows; select a list that has `nodes` and pages.")
         for argument in nodes[0].arguments or ():
@@ -72,7 +80,14 @@ def plan_export(planner: OperationPlanner, selection_set: Any) -> ExportPlan:
         columns = _merge(_columns(collector, [node.selection_set for node in node_fields], row_type, ()))
     plan = planner.plan_query(selection_set).plan
     assert isinstance(plan.roots[0][1], ConnectionPlan)
-    return ExportPlan(plan, key, nodes_key, columns)
+    return ExportPlan(plan, count_planner.plan_query(_count_of(nodes[0])).plan, key, nodes_key, columns)
+
+
+def _count_of(root: FieldNode) -> SelectionSetNode:
+    """The selection of how many rows a list has."""
+    count = FieldNode(name=NameNode(value=COUNT_FIELD), arguments=(), directives=())
+    arguments = {name: getattr(root, name) for name in ("alias", "name", "arguments", "directives")}
+    return SelectionSetNode(selections=(FieldNode(**arguments, selection_set=SelectionSetNode(selections=(count,))),))
 
 
 def _query_type(collector: FieldCollector) -> GraphQLObjectType:

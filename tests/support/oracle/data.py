@@ -177,9 +177,11 @@ def sees_subject(record: DataRecord, viewer: Viewer, units: Collection[UUID], pe
     """Whether a viewer sees a row about another one; `units` and `people` are those that the viewer sees."""
     if viewer.customer_id is not None:
         return bool(record["audience"] == "CUSTOMER" and record["customer_id"] == viewer.customer_id)
+    own = viewer.staff_id is not None and record["staff_id"] == viewer.staff_id
     if record["audience"] == "PERSON":
-        own = viewer.staff_id is not None and record["staff_id"] == viewer.staff_id
         return bool(own) or (viewer.reads_people and record["staff_id"] in people)
+    if record["audience"] == "ASSIGNEE" and own:
+        return True
     if record["unit_id"] is None:
         return bool(record["audience"] == "UNIT") or viewer.unit_path is None
     return record["unit_id"] in units

@@ -2,12 +2,10 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from functools import lru_cache
 from typing import Any, TypeAlias, cast
 
 import graphql
@@ -20,10 +18,8 @@ from graphql import (
     GraphQLSchema,
     Node,
     Visitor,
-    build_schema,
     execute_sync,
     get_named_type,
-    print_schema,
     visit,
 )
 from graphql.execution import ExecutionResult
@@ -44,6 +40,7 @@ from hub.model.declarations import (
 )
 from hub.viewer import Viewer
 from oracle import figures
+from oracle.client_schema import read_schema
 from oracle.clock_seconds import spent_so_far
 from oracle.data import HIDDEN_LINKS, DataRecord, Dataset
 from oracle.faults import OracleError
@@ -86,13 +83,13 @@ class ExpectedResponse:
 
 
 class Oracle:
-    """Answers operations from `data`."""
+    """Answers operations from `data`. `whole` is the schema of which the graph's is a part."""
 
-    def __init__(self, graph: Schema, data: Dataset) -> None:
+    def __init__(self, graph: Schema, data: Dataset, whole: GraphQLSchema | None = None) -> None:
         self.graph = graph
         self.data = data
         self.narrowed: dict[GraphQLSchema, Oracle] = {}  # by the schema of those who know less
-        self.schema = deepcopy(_read_schema(print_schema(graph.core)))
+        self.schema = read_schema(whole or graph.core, graph.core)
         _attach_resolvers(self.schema, graph)
         self._answers: dict[tuple[object, ...], ExpectedResponse] = {}
 
@@ -146,12 +143,6 @@ def _longest_key(document: DocumentNode) -> int:
     keys = _ResponseKeyVisitor()
     visit(document, keys)
     return keys.longest
-
-
-@lru_cache(maxsize=32)
-def _read_schema(sdl: str) -> GraphQLSchema:
-    """The schema that a client reads, without resolvers; to read one takes half a second, to copy it a tenth of one."""
-    return build_schema(sdl, no_location=True, assume_valid_sdl=True)
 
 
 def _attach_resolvers(schema: GraphQLSchema, graph: Schema) -> None:

@@ -220,5 +220,5 @@ def role_oracle(oracle: Oracle, viewer: Viewer, now: datetime) -> Oracle:
             if name in names
         }
         graph = replace(narrowed, roots=roots)
-        oracle.narrowed[narrowed.core] = Oracle(graph, RoleDataset(oracle.data, graph, now))
+        oracle.narrowed[narrowed.core] = Oracle(graph, RoleDataset(oracle.data, graph, now), oracle.graph.core)
     return oracle.narrowed[narrowed.core]

@@ -1,0 +1,96 @@
+"""Looks for what names a customer in a file that was sent, part by part: plain or compressed, in the usual encodings."""
+
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import zstandard
+
+SLICE = 256  # compressed bytes that are unpacked at once: even a bomb of them fits in memory
+MAX_BYTES = 2_147_483_648  # of decompressed content that are searched
+ENCODINGS = ("utf-8", "cp1252", "utf-16-le", "utf-16-be")
+GZIP, ZSTD, PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
+GZIP_BITS = 31  # zlib's number for gzip's format
+
+
+class FileSearch:
+    """Finds texts in the contents of one file, wherever its parts begin. Upper and lower case are alike.
+
+    A file that cannot be searched counts as one that has them: Parquet, and one that unpacks to very much."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        forms = {form for text in texts for form in (text, text.lower(), text.upper(), json.dumps(text)[1:-1])}
+        self._needles = {needle for form in forms for needle in _encoded(form)}
+        self._overlap = max(map(len, self._needles), default=0) + 2
+        self._unpacker: Any = None
+        self._tail = b""
+        self._searched = 0
+        self._begun = False
+        self.is_named = False
+
+    def search(self, content: bytes) -> bool:
+        """Whether the parts so far have one of the texts."""
+        if not self._begun:
+            self._begun = True
+            self._unpacker = _unpacker(content)
+            self.is_named = content.startswith(PARQUET)
+        pieces = iter((content,)) if self._unpacker is None else self._unpacked(content)
+        for piece in pieces:
+            if self.is_named:
+                break
+            self._search(piece)
+        return self.is_named
+
+    def _unpacked(self, content: bytes) -> Iterator[bytes]:
+        """The decompressed content; what cannot be decompressed is read by nobody."""
+        for start in range(0, len(content), SLICE):
+            packed = content[start : start + SLICE]
+            while packed:
+                try:
+                    yield self._unpacker.decompress(packed)
+                except (zlib.error, zstandard.ZstdError):
+                    return
+                packed = b""
+                if self._unpacker.eof:  # another member or frame begins
+                    packed = self._unpacker.unused_data
+                    self._unpacker = _unpacker(packed) or self._unpacker
+
+    def _search(self, content: bytes) -> None:
+        self._searched += len(content)
+        window = self._tail + content.lower()
+        self._tail = window[-self._overlap :]
+        self.is_named = self._searched > MAX_BYTES or any(_has_word(window, needle) for needle in self._needles)
+
+
+def _encoded(text: str) -> Iterator[bytes]:
+    for encoding in ENCODINGS:
+        try:
+            yield text.encode(encoding).lower()
+        except UnicodeEncodeError:
+            continue
+
+
+def _unpacker(content: bytes) -> Any:
+    """What decompresses a file that begins so; None for one that is not compressed."""
+    if content.startswith(GZIP):
+        return zlib.decompressobj(GZIP_BITS)
+    if content.startswith(ZSTD):
+        return zstandard.ZstdDecompressor(max_window_size=2**27).decompressobj()
+    return None
+
+
+def _has_word(window: bytes, needle: bytes) -> bool:
+    """Whether a text stands there, and not within a longer word."""
+    start = window.find(needle)
+    while start >= 0:
+        end = start + len(needle)
+        if not (_joins(window[start - 1 : start], needle[:1]) or _joins(needle[-1:], window[end : end + 1])):
+            return True
+        start = window.find(needle, start + 1)
+    return False
+
+
+def _joins(left: bytes, right: bytes) -> bool:
+    """Whether two bytes are letters or digits of one word."""
+    return left.isalnum() and right.isalnum()
