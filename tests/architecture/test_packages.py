@@ -57,6 +57,7 @@ ENGINE_USERS = (
     "hub.export_command_line",
     "hub.import_command_line",
     "hub.job_command_line",
+    "hub.match_command_line",
     "hub.jobs",
     "hub.report_runner",
     "hub.work_sample",
