@@ -57,7 +57,6 @@ ENGINE_USERS = (
     "hub.export_command_line",
     "hub.import_command_line",
     "hub.job_command_line",
-    "hub.match_command_line",
     "hub.jobs",
     "hub.report_runner",
     "hub.work_sample",

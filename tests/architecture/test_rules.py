@@ -36,7 +36,7 @@ FOUNDATION = (
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
 COMMANDS = (
-    "hub.installation",
+    *("hub.installation", "hub.match_command_line"),
     *(f"hub.{name}_command_line" for name in ("audit", "client", "clock", "export", "import", "job", "key", "role")),
 )
 TOP = (
