@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from change_workload import wait_until
+from command_line import RunCommand
 from conftest import CreateDatabase, create_api_key
 from matching_hub import ANY_CANDIDATE, CANDIDATES, CREATE, START, MatchingHub, open_matching_hub
 
@@ -55,7 +56,7 @@ async def test_two_records_of_one_person_are_a_candidate_whose_weights_add_up(hu
     second = await hub.create("Mueller, Bob", street="Hauptstr. 5", **shared)
     (candidate,) = await hub.candidates(first, second)
     assert {candidate["customer"]["id"], candidate["other"]["id"]} == {first, second}
-    assert (candidate["status"], candidate["modelVersion"]) == ("OPEN", 0)
+    assert candidate["status"] == "OPEN"
     levels = {reason["field"]: reason["level"] for reason in candidate["reasons"]}
     assert levels["FIRST_NAME"] == "SHORT_FORM"
     assert levels["FAMILY_NAME"] == "NEAR"
@@ -316,3 +317,18 @@ async def test_certain_pairs_are_merged_without_a_person_where_a_setting_allows_
     assert merged["a"]["id"] == merged["b"]["id"] == first
     apart = await hub.client.query(TWO, {"a": third, "b": fourth})
     assert (apart["a"]["id"], apart["b"]["id"]) == (third, fourth)
+
+
+async def test_training_is_a_version_that_scores_all_anew(hub: MatchingHub, run_command: RunCommand) -> None:
+    first, _ = await pair(hub, "Uhlenbrock")
+    (before,) = await hub.candidates(first)
+    code, output, errors = await run_command("match", "train", HUB_DATABASE_URL=hub.client.dsn)
+    assert (code, errors) == (0, "")
+    version = before["modelVersion"] + 1
+    assert output.startswith(f"version {version}, of ")
+
+    async def is_scored_anew() -> bool:
+        (candidate,) = await hub.candidates(first)
+        return bool(candidate["modelVersion"] == version)
+
+    await wait_until(is_scored_anew)
