@@ -69,7 +69,7 @@ async def faults(connection: asyncpg.Connection) -> list[str]:
     return problems
 
 
-class Story:
+class MergeStory:
     """Operations of one seed, on customers of its own."""
 
     def __init__(self, client: HubClient, seed: str) -> None:
@@ -124,7 +124,7 @@ async def test_whatever_happens_at_once_leaves_no_trace_of_a_half(
     operations = random_runs.size("operations of concurrent merges", pytestconfig)
     for number in range(seeds):
         seed = f"{random_runs.seed()} merges {number}"
-        story = Story(northwind_client, seed)
+        story = MergeStory(northwind_client, seed)
         await story.begin()
         for _ in range(operations // AT_ONCE):
             await asyncio.gather(*(story.step() for _ in range(AT_ONCE)))
@@ -142,7 +142,7 @@ async def test_whatever_happens_at_once_leaves_no_trace_of_a_half(
 
 
 async def pair(client: HubClient) -> tuple[str, str]:
-    story = Story(client, uuid4().hex)
+    story = MergeStory(client, uuid4().hex)
     await story.begin()
     return story.ids[0], story.ids[1]
 
