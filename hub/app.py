@@ -295,7 +295,7 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                     Sequencer(dsn, settings).running(),
                     SubscriptionRegistry(engine, changefeed, live_shares).running() as streams,
                     TimerLoop(clock, pools.timers).running(),
-                    running_projections(settings, dsn, cursors),
+                    running_projections(settings, dsn, cursors, engine.redirects.refreshing),
                     webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor)
                     if settings.webhooks
                     else nullcontext(),

@@ -4,8 +4,8 @@ Any number of processes may run them side by side: the lock on a projection's ro
 that fails is tried again, later and later; the others go on meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -30,19 +30,27 @@ CONNECTIONS = 2  # for all projections of a process
 
 
 @asynccontextmanager
-async def running_projections(settings: Settings, dsn: str, cursors: ChangeCursors) -> AsyncIterator[None]:
-    """Keeps all projections current while the body runs, on connections of their own and of a low priority."""
+async def running_projections(
+    settings: Settings,
+    dsn: str,
+    cursors: ChangeCursors,
+    beside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+) -> AsyncIterator[None]:
+    """Keeps all projections current while the body runs, on connections of their own and of a low priority.
+
+    `beside` keeps current what processes derive in memory."""
     graph.declarations()  # which registers the projections
     projections = registered_projections()
     if not projections:
-        yield
+        async with beside():
+            yield
         return
     own = {"pool_size": CONNECTIONS, "statement_timeout": settings.job_statement_timeout}
     session = {"application_name": "hub-projections", "idle_in_transaction_session_timeout": "60000"}
     pool = Pool(dsn, settings.model_copy(update=own), session, background=True)
     log_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}), CHANGEFEED_SESSION)
     try:
-        async with ProjectionRunner(pool, ChangeFeed(pool, cursors, log_pool), projections).running():
+        async with ProjectionRunner(pool, ChangeFeed(pool, cursors, log_pool), projections).running(), beside():
             yield
     finally:
         await log_pool.close()

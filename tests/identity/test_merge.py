@@ -97,7 +97,8 @@ async def test_every_row_becomes_the_survivors_and_comes_back_byte_for_byte(
     plan = await planned(northwind_client, *ids(pair))
     assert await rows_of(connection, *pair) == before
     done = await merge(northwind_client, *ids(pair))
-    assert {table["type"]: (table["moved"], table["dropped"]) for table in plan["tables"]} == {
+    counted = (table for table in plan["tables"] if table["type"] != "MatchCandidate")  # the hub derives these
+    assert {table["type"]: (table["moved"], table["dropped"]) for table in counted} == {
         "Identifier": (1, 1),
         "Contact": (1, 0),
         "Address": (1, 0),
@@ -216,8 +217,9 @@ async def test_only_the_latest_merge_can_be_undone(
     )
     await undo(northwind_client, first)
     assert without_stamps(await rows_of(connection, *pair, third)) == without_stamps(before)
-    assert await connection.fetchval("select count(*) from customer_redirects") == 0
-    assert await connection.fetchval("select count(*) from merge_rows") == 0
+    for table, column in (("customer_redirects", "merge_id"), ("merge_rows", "merge_id")):
+        query = f"select count(*) from {table} where {column} = any($1)"
+        assert await connection.fetchval(query, [UUID(key[4:]) for key in (first, second)]) == 0
     error = await northwind_client.error(UNDO, {"input": {"id": first}})
     assert error["code"] == "MERGE_EXPIRED"
 

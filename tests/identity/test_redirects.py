@@ -1,5 +1,6 @@
 """The id of a merged customer leads to the survivor, at every place of the API that takes an id."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
@@ -40,6 +41,12 @@ async def merged(northwind_client: HubClient) -> dict[str, str]:
     for key in (survivor, former):
         await northwind_client.query(contact, {"input": {"customerId": key, "name": "Person"}})
     done = await merge(northwind_client, survivor, former)
+    filtered = f'{{ customers(filter: {{id: {{eq: "{former}"}}}}) {{ totalCount }} }}'
+    async with asyncio.timeout(20):  # filters follow within a second
+        while True:
+            if (await northwind_client.query(filtered))["customers"]["totalCount"]:
+                break
+            await asyncio.sleep(0.05)
     return {"survivor": survivor, "former": former, "merge": done["merge"]["id"]}
 
 

@@ -58,6 +58,8 @@ SIZES: Mapping[str, RunSize] = {
     "orders of Northwind": RunSize(830, 40),
     "lines of an import that is killed": RunSize(200_000, 4_000),
     "concurrent moves": RunSize(2_000, 60),
+    "seeds of concurrent merges": RunSize(100, 2),
+    "operations of concurrent merges": RunSize(200, 60),
 }
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import lru_cache
-from time import monotonic
 from types import MappingProxyType
 from uuid import UUID
 
@@ -57,8 +56,7 @@ update customer_redirects as r set customer_id = $2 from merge_rows as l
 where l.merge_id = $3 and l.table_name = 'customer_redirects' and l.row_id = r.merged_id and r.customer_id = $1
 """
 _EDITION = "select max(updated_at) from merges"
-_ALL = "select merged_id, customer_id from customer_redirects order by merged_at desc limit $1"
-MAX_AGE = 0.1  # seconds for which the redirects in memory count as current
+_ALL = "select merged_id from customer_redirects order by merged_at desc limit $1"
 MAX_KNOWN = 100_000  # redirects in memory; with more, each is looked up
 NO_KEYS: Mapping[UUID, UUID] = MappingProxyType({})
 _REMOVE = "delete from customer_redirects where merged_id = $1"
@@ -102,27 +100,32 @@ class CustomerRedirects:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._known: dict[UUID, UUID] = {}
+        self._known: frozenset[UUID] = frozenset()
         self._edition: datetime | None = None
-        self._checked_at = -MAX_AGE
 
-    async def find(self, keys: Collection[UUID], viewer: Viewer) -> Mapping[UUID, UUID]:
+    async def find(
+        self, keys: Collection[UUID], viewer: Viewer, connection: "Connection | None" = None
+    ) -> Mapping[UUID, UUID]:
         """The keys that former ones among these lead to, as stored now, of customers whom the viewer sees."""
         statement = _resolve_statement(viewer.rights)
-        async with self._pool.connection() as connection:
-            rows = await connection.fetch(statement.text, *statement.bind({"keys": list(keys)}, viewer))
+        arguments = statement.bind({"keys": list(keys)}, viewer)
+        if connection is not None:
+            rows = await connection.fetch(statement.text, *arguments)
+        else:
+            async with self._pool.connection() as own:
+                rows = await own.fetch(statement.text, *arguments)
         return {row["merged_id"]: row["customer_id"] for row in rows}
 
     async def find_known(self, keys: Collection[UUID], viewer: Viewer) -> Mapping[UUID, UUID]:
-        """The same; what is in memory, at most MAX_AGE old, says whether any of the keys is a former one."""
-        if monotonic() - self._checked_at >= MAX_AGE:
-            self._checked_at = monotonic()
-            async with self._pool.connection() as connection:
-                edition = await connection.fetchval(_EDITION)
-                if edition != self._edition:
-                    rows = await connection.fetch(_ALL, MAX_KNOWN + 1)
-                    self._known = {row["merged_id"]: row["customer_id"] for row in rows}
-                    self._edition = edition
-        if len(self._known) > MAX_KNOWN or not self._known.keys().isdisjoint(keys):
+        """The same; what is in memory says whether any of the keys is a former one."""
+        if len(self._known) > MAX_KNOWN or not self._known.isdisjoint(keys):
             return await self.find(keys, viewer)
         return NO_KEYS
+
+    async def refresh(self) -> None:
+        """Reads the former keys into memory, if there was a merge or an undo since."""
+        async with self._pool.connection() as connection:
+            edition = await connection.fetchval(_EDITION)
+            if edition != self._edition:
+                self._known = frozenset(row["merged_id"] for row in await connection.fetch(_ALL, MAX_KNOWN + 1))
+                self._edition = edition

@@ -358,7 +358,9 @@ class MutationExecutor:
                 raise
             except HubError as error:
                 await tx.run(ROLLBACK_TO)
-                if policy is not None and await self._redirects.of_arguments(rows[index], error, context.viewer):
+                if policy is not None and await self._redirects.of_arguments(
+                    rows[index], error, context.viewer, tx.connection
+                ):
                     raise  # the operation runs again, with the current ids
                 results[index] = {"error": row_error(error)}
         failed = [(index, result["error"]) for index, result in enumerate(results) if "error" in result]

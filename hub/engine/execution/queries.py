@@ -36,7 +36,7 @@ class CompiledQuery(CompiledOperation):
     query_plan: QueryPlan
     changes_roots: tuple[CompiledSubscription, ...]
     audit: ReadAudit | None = None
-    row_roots: tuple[str, ...] = ()  # the roots that read rows by their ids
+    row_roots: tuple[str, ...] = ()  # the roots that read customers, or rows of any type, by their ids
     filters_by_id: bool = False  # whether other arguments name rows
 
     @property
@@ -58,7 +58,11 @@ def compile_query(query_plan: QueryPlan, rights: Rights, customer_type: CatalogE
         compile_rows_statements(plan.resolver_tree, rights),
         query_plan,
         tuple(compile_subscription(root, rights, customer_type) for root in query_plan.changes_roots),
-        row_roots=tuple(by_id),
+        row_roots=tuple(
+            key
+            for key, node in by_id.items()
+            if isinstance(node, RowsByIds) or node.entity.table is customer_type.table
+        ),
         filters_by_id=bool(named - root_keys),
     )
 

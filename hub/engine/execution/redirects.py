@@ -3,21 +3,26 @@
 The hot path is untouched: redirects are looked up where a root finds no row, where a mutation misses one, and where a filter
 names rows and the hub has redirects at all."""
 
+import asyncio
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
 
+from hub.db.pool import Connection
 from hub.engine.catalog import scalars
 from hub.engine.execution.queries import CompiledQuery
 from hub.engine.plan.parameters import NO_REDIRECTS, ExecutionContext
 from hub.engine.request import GraphQLResponse
 from hub.engine.sql.compiler import CompiledStatement
 from hub.errors import HubError
+from hub.observability import InternalFailure, emit
 from hub.viewer import Viewer
 
+REFRESH_INTERVAL = 0.5  # seconds after which a filter follows a merge of another process
 PUBLIC_ID = re.compile(r"[a-z]{2,5}_[0-9a-f]{32}")
 
 
@@ -27,11 +32,16 @@ class Redirects(Protocol):
     prefix: str  # of the ids of the rows
     tables: frozenset[str]  # a change of one of them may change redirects
 
-    async def find(self, keys: Collection[UUID], viewer: Viewer) -> Mapping[UUID, UUID]:
+    async def find(
+        self, keys: Collection[UUID], viewer: Viewer, connection: "Connection | None" = None
+    ) -> Mapping[UUID, UUID]:
         """The keys that former ones among these lead to, as stored now, of rows that the viewer sees."""
 
     async def find_known(self, keys: Collection[UUID], viewer: Viewer) -> Mapping[UUID, UUID]:
-        """The same, at most a tenth of a second old."""
+        """The same, as they were at the last refresh."""
+
+    async def refresh(self) -> None:
+        """Reads which keys are former ones."""
 
 
 class RedirectFollower:
@@ -39,6 +49,25 @@ class RedirectFollower:
 
     def __init__(self, redirects: Redirects | None) -> None:
         self.redirects = redirects
+
+    @asynccontextmanager
+    async def refreshing(self) -> AsyncIterator[None]:
+        """Keeps what is in memory current while the body runs."""
+
+        async def repeat() -> None:
+            while self.redirects is not None:
+                try:
+                    await self.redirects.refresh()
+                except Exception as error:
+                    emit(InternalFailure("", "reading redirects", error))
+                await asyncio.sleep(REFRESH_INTERVAL)
+
+        task = asyncio.create_task(repeat())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def of_filters(self, query: CompiledQuery, context: ExecutionContext) -> ExecutionContext:
         """The context of a query whose filters name rows, with the redirects that are known."""
@@ -65,13 +94,15 @@ class RedirectFollower:
         context = context._replace(redirects=redirects)
         return context, query.statement.bind(context)
 
-    async def of_arguments(self, arguments: Any, error: HubError, viewer: Viewer) -> Mapping[UUID, UUID]:
+    async def of_arguments(
+        self, arguments: Any, error: HubError, viewer: Viewer, connection: "Connection | None" = None
+    ) -> Mapping[UUID, UUID]:
         """The redirects of ids in the arguments of a mutation that missed a row; none for another error."""
         if self.redirects is None or not is_missing_row(error):
             return NO_REDIRECTS
         keys: set[UUID] = set()
         substituted(arguments, self.redirects.prefix, keys, NO_REDIRECTS)
-        return await self.redirects.find(keys, viewer) if keys else NO_REDIRECTS
+        return await self.redirects.find(keys, viewer, connection) if keys else NO_REDIRECTS
 
     def replaced(self, arguments: Any, redirects: Mapping[UUID, UUID]) -> Any:
         """The arguments with the ids that former ones lead to."""
