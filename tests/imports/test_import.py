@@ -265,7 +265,7 @@ fields.product = { find = "sku", column = "sku" }
 fields.quantity = "quantity"
 fields.unitPrice = { value = "1.50" }
 """
-ORDERS = """{ orders(filter: {number: {startsWith: "IT-"}}, orderBy: [{field: PLACED_AT}, {field: NUMBER}]) { nodes {
+ORDERS = """{ orders(filter: {number: {startsWith: "IT-"}}, orderBy: [{field: PLACED_AT}]) { nodes {
     number net items(orderBy: [{field: LINE}]) { nodes { line product { sku } } } } } }"""
 
 
