@@ -74,6 +74,11 @@ class _ReadGroup:
         self.rows: dict[str, list[UUID]] = defaultdict(list)  # by prefix
         self.row_count = 0
 
+    @property
+    def full(self) -> bool:
+        """Whether the entry has as many requests or rows as one may have."""
+        return len(self.requests) >= MAX_REQUESTS or self.row_count >= MAX_REQUESTS
+
 
 class AuditBuffer:
     """The reads of one process that are not written yet."""
@@ -81,6 +86,7 @@ class AuditBuffer:
     def __init__(self, limit: int = MAX_READS) -> None:
         self._limit = limit
         self._groups: dict[tuple[object, ...], _ReadGroup] = {}
+        self._last: _ReadGroup | None = None  # that the last read was added to
         self._unsent: list[Mapping[str, Any]] = []
         self._reads = 0
         self._dropped = 0
@@ -93,21 +99,34 @@ class AuditBuffer:
             self._dropped += 1
             return
         self._reads += 1
+        group = self._last
+        if (
+            group is None
+            or group.read is not read
+            or group.viewer is not viewer
+            or group.network != network
+            or group.full
+        ):
+            group = self._last = self._group(viewer, network, read, now)
+        group.requests.append(request_id)
+        group.last_at = now
+        for prefix, row_key in rows:
+            group.row_count += 1
+            group.rows[prefix].append(row_key)
+
+    def _group(self, viewer: Viewer, network: str, read: AuditedRead, now: datetime) -> _ReadGroup:
+        """The open group of such reads."""
         key = (viewer.key_public_id, viewer.principal, network, read)
         group = self._groups.get(key)
-        if group is None or len(group.requests) >= MAX_REQUESTS or group.row_count >= MAX_REQUESTS:
+        if group is None or group.full:
             if group is not None:
                 self._unsent += _entries(group)
             group = self._groups[key] = _ReadGroup(viewer, network, read, now)
-        group.requests.append(request_id)
-        group.last_at = now
-        group.row_count += len(rows)
-        for prefix, row_key in rows:
-            group.rows[prefix].append(row_key)
+        return group
 
     async def flush(self, pool: Pool) -> bool:
         """Writes what waits; returns whether more does. After an error everything waits for the next batch."""
-        groups, self._groups = self._groups, {}
+        groups, self._groups, self._last = self._groups, {}, None
         for group in groups.values():
             self._unsent += _entries(group)
         if self._dropped:

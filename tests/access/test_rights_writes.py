@@ -155,6 +155,7 @@ CHANGED_BY = {
     "disclosureHandIn": "Disclosure",
     "disclosureOrder": "Disclosure",
     "disclosureClear": "Disclosure",
+    "notificationsSeen": "Notification",
     "reportCorrect": "ReportIssue",
     "reportSubmit": "ReportIssue",
     "taskDone": "Task",
@@ -177,7 +178,9 @@ async def test_a_command_changes_no_row_that_the_roles_only_show(writes: WritesD
     entity, target = oracle.graph.catalog.entities[name], entity_of(oracle.graph.catalog, root)
     assert target is not None
     for row in oracle.data.rows[target.name]:
-        value = inputs.draw(root, optional=False).value | {"id": public_id(oracle.data, row)}
+        row_id = public_id(oracle.data, row)
+        named = {"ids": [row_id]} if root == "notificationsSeen" else {"id": row_id}
+        value = inputs.draw(root, optional=False).value | named
         for staff_id in {wide.staff_id, row.get("staff_id"), row.get("opened_by_id")} - {None}:
             await writes.run(replace(wide, staff_id=staff_id), inputs.document(root), input=value)
             if any(record["table_name"] == entity.table.name for record in writes.logged):

@@ -18,7 +18,7 @@ from hub.db.pool import Pool
 from hub.db.sql_text import DIALECT
 from hub.domain.access import roles
 from hub.domain.customers import identify, lookup
-from hub.domain.work import calendars
+from hub.domain.work import calendars, notifications
 from hub.engine.engine import Engine
 from hub.engine.sql import row_filters
 from hub.engine.sql.expressions import AliasGenerator
@@ -95,7 +95,7 @@ def forgetting_statements() -> Iterator[None]:
 
 
 def _forget_statements() -> None:
-    for module in (statements, lookup, identify):
+    for module in (statements, lookup, identify, notifications):
         for member in vars(module).values():
             if hasattr(member, "cache_clear"):
                 member.cache_clear()

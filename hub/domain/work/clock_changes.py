@@ -24,7 +24,7 @@ select c.id from clocks as c join calendars as k on k.id = c.calendar_id
 where c.calendar_id = $1 and c.calendar_version < k.version and c.stopped_at is null limit $2
 """
 _COUNT_ON = "update calendars set clocks_move_at = $2 where id = $1"
-_OPEN_OF_ROW = "select id, name from clocks where row_id = $1 and stopped_at is null and not own_goal"
+_OPEN_OF_ROW = "select id, name from clocks where row_id = $1 and stopped_at is null"
 
 
 @timer("calendar.clocks", Calendar.c.clocks_move_at)
@@ -39,7 +39,7 @@ async def count_on_by_new_calendar(tx: Connection, key: UUID, now: datetime) -> 
 async def rematch_clocks(tx: Connection, entity: type[Entity], row_id: UUID, now: datetime) -> None:
     """Lets the open clocks of a changed row follow the policies that match it now. Without one, they go on as they are.
 
-    Goals that were set by hand stay."""
+    Goals that were set by hand stay; such clocks take the levels alone."""
     names = {row["id"]: row["name"] for row in await tx.fetch(_OPEN_OF_ROW, row_id)}
     if not names:
         return

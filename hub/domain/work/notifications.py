@@ -4,13 +4,18 @@ A level of a clock notifies a person once, however often it is reached again."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
 from hub.db.pool import Connection
 from hub.errors import BadInput, Forbidden
-from hub.model import rows
+from hub.model import rows, scopes, statements
 from hub.model.commands import command
+from hub.rights import Rights, Verb
 from hub.schema.work.notifications import Notification, NotificationType
 from hub.viewer import Viewer
 
@@ -32,16 +37,16 @@ on conflict (clock_id, level, staff_id) do nothing
 returning id
 """
 _SEE = """
-with marked as (
-    select id from notifications where staff_id = $1 and seen_at is null and {condition} order by id limit $3 for update
-)
-update notifications as n set seen_at = $4, version = n.version + 1, updated_at = $4
-from marked where n.id = marked.id returning n.id
+update notifications set seen_at = $2, version = version + 1, updated_at = $2 where id = any($1) and seen_at is null
 """
-_SEE_IDS = _SEE.format(condition="id = any($2)")
-_SEE_UNTIL = _SEE.format(condition="notified_at <= $2")
-_COUNT_OWN = "select count(*) from notifications where id = any($1) and staff_id = $2"
-_COUNT_UNSEEN = "select count(*) from notifications where staff_id = $1 and seen_at is null"
+_PERSON = sa.bindparam("person", type_=sa.Uuid)
+_UNSEEN = Notification.c.seen_at.is_(None)
+# Which of a person's notifications a statement is about, by its name.
+_CONDITIONS: Mapping[str, tuple[sa.ColumnElement[bool], ...]] = {
+    "ids": (Notification.c.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Uuid))),),
+    "until": (_UNSEEN, Notification.c.notified_at <= sa.bindparam("until", type_=sa.DateTime(timezone=True))),
+    "unseen": (_UNSEEN,),
+}
 
 
 class NotificationsSeenPayload(NamedTuple):
@@ -121,14 +126,49 @@ async def see_notifications(
         raise Forbidden(message, code="PERSON_NEEDED")
     if (ids is None) is (until is None):
         raise BadInput("ids: name notifications, or a moment in `until`, but not both.", argument="ids")
+    named = {"person": viewer.staff_id, "ids": ids, "until": until}
     if ids is None:
-        seen = await tx.fetch(_SEE_UNTIL, viewer.staff_id, until, MAX_SEEN, now)
+        keys = await _lock_own(tx, viewer, "until", named)
     else:
         if len(ids) > MAX_SEEN:
             message = f"ids: {len(ids)} notifications are too many; send at most {MAX_SEEN} at once."
             raise BadInput(message, code="BULK_LIMIT", argument="ids")
-        own = await tx.fetchval(_COUNT_OWN, ids, viewer.staff_id)
-        if own != len(set(ids)):
+        if await _count_own(tx, viewer, "ids", named) != len(set(ids)):
             raise rows.not_visible("ids")
-        seen = await tx.fetch(_SEE_IDS, viewer.staff_id, ids, MAX_SEEN, now)
-    return NotificationsSeenPayload(len(seen), await tx.fetchval(_COUNT_UNSEEN, viewer.staff_id))
+        keys = await _lock_own(tx, viewer, "ids", named)
+        for key in set(ids).difference(keys):
+            raise await rows.refused_row(tx, viewer, Notification, key, Verb.UPDATE)
+    marked = await tx.execute(_SEE, keys, now)
+    return NotificationsSeenPayload(int(marked.split()[-1]), await _count_own(tx, viewer, "unseen", named))
+
+
+async def _lock_own(tx: Connection, viewer: Viewer, which: str, named: Mapping[str, Any]) -> list[UUID]:
+    """The keys of the person's notifications that its key may change, locked in their order."""
+    statement = _lock_statement(viewer.rights, viewer.rows_for(Verb.UPDATE), which)
+    return [row["id"] for row in await tx.fetch(statement.text, *statement.bind(named, viewer))]
+
+
+async def _count_own(tx: Connection, viewer: Viewer, which: str, named: Mapping[str, Any]) -> int:
+    """How many of the person's notifications its key shows."""
+    statement = _count_statement(viewer.rights, which)
+    count: int = await tx.fetchval(statement.text, *statement.bind(named, viewer))
+    return count
+
+
+def _own_conditions(rights: Rights, verb: Verb, which: str) -> list[sa.ColumnElement[bool]]:
+    visibility = scopes.shown(Notification.table, Notification.table, rights, verb)
+    own = [Notification.c.staff_id == _PERSON, *_CONDITIONS[which]]
+    return own if visibility is None else [*own, visibility]
+
+
+@lru_cache(maxsize=statements.STATEMENTS)
+def _lock_statement(rights: Rights, verb: Verb, which: str) -> statements.SqlStatement:
+    query = sa.select(Notification.c.id).where(*_own_conditions(rights, verb, which)).order_by(Notification.c.id)
+    query = query.limit(sa.literal_column(str(MAX_SEEN))).with_for_update(of=Notification.table)
+    return statements.compile_statement(query, Notification.table)
+
+
+@lru_cache(maxsize=statements.STATEMENTS)
+def _count_statement(rights: Rights, which: str) -> statements.SqlStatement:
+    count = sa.select(sa.func.count(Notification.c.id)).where(*_own_conditions(rights, Verb.READ, which))
+    return statements.compile_statement(count, Notification.table)

@@ -58,6 +58,10 @@ class ReadAudit:
 
 def named_rows(row_arguments: Sequence[RowArguments], arguments: Sequence[Any]) -> list[tuple[str, UUID]]:
     """The rows that the arguments of one execution of a statement name."""
+    if len(row_arguments) == 1:  # mostly one row by its id
+        keys, prefix = arguments[row_arguments[0].keys], row_arguments[0].prefix
+        if isinstance(keys, UUID) and isinstance(prefix, str):
+            return [(prefix, keys)]
     rows: list[tuple[str, UUID]] = []
     for row_argument in row_arguments:
         keys, prefix = arguments[row_argument.keys], row_argument.prefix

@@ -60,17 +60,18 @@ def unwritable_columns(
 ) -> list[str]:
     """The columns, of those that a caller named, that no rule lets be written in a row; "row" for the row itself.
 
-    The images are the row before and after, as far as there are both."""
+    The images are the row before and after, as far as there are both. As roles add up, one rule may let a row be written as
+    it was, and another one as it becomes."""
     verb, viewer = Verb(operation.lower()), past.viewer
     rules = [
         rule
         for rule in rules_for(viewer, entity, [verb])
-        if verb is Verb.CREATE or Verb.READ in rule.verbs
-        if not rule.aggregate_only and all(past.grants(rule, image) for image in images)
+        if (verb is Verb.CREATE or Verb.READ in rule.verbs) and not rule.aggregate_only
     ]
     if writes_all(viewer):
         return []
-    if not rules:
+    granting = [[rule for rule in rules if past.grants(rule, image)] for image in images]
+    if not all(granting):
         return ["row"]
     named = set() if verb is Verb.DELETE else set(columns) - of_whom(entity)
-    return sorted(column for column in named if not any(lets_write(rule, column) for rule in rules))
+    return sorted(name for name in named if not all(any(lets_write(r, name) for r in part) for part in granting))
