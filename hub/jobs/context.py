@@ -1,5 +1,6 @@
 """What a job sees of the hub while it runs: its input, its cursor, its rights, transactions and checkpoints."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from hub.settings import Settings
 from hub.time_source import TimeSource
 from hub.viewer import Viewer
 
+GIVE_WAY_TURNS, GIVE_WAY_SECONDS = 4, 0.001  # how long a job gives way at once
 MIN_RATE_SECONDS = 0.2  # a rate over a shorter time says nothing
 
 
@@ -119,6 +121,16 @@ class JobContext:
         self.renewed_at = monotonic()
         if is_cancelled:
             self.stop(StopCause.CANCELLED)
+
+    async def breathe(self) -> None:
+        """Lets other work of the process go on: a turn of the event loop, or more while clients wait for answers.
+
+        Call it about once a millisecond of a job's own computing. A job is slower beside many clients, and never stands still."""
+        await asyncio.sleep(0)
+        for _ in range(GIVE_WAY_TURNS):
+            if not self.services.engine.is_busy:
+                return
+            await asyncio.sleep(GIVE_WAY_SECONDS)
 
     async def proceed(self) -> None:
         """Raises JobStopped if the job has to stop here. Call it between transactions."""

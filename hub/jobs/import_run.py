@@ -86,7 +86,7 @@ class _Run:
         self._total = total
         self._dry_run = DryRun(context.job_id) if context.arguments.get("dry_run") else None
         mode = ImportMode(context.arguments["mode"])
-        self._writer = ImportWriter(mapping, mode, context.viewer, dry_run=self._dry_run)
+        self._writer = ImportWriter(mapping, mode, context.viewer, dry_run=self._dry_run, breathe=context.breathe)
 
     async def run(self, path: Path) -> None:
         context = self._context

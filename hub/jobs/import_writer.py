@@ -4,7 +4,7 @@ It knows no job and no file: the sample data comes in through it as well."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -53,9 +53,11 @@ class ImportWriter:
         viewer: Viewer,
         stamps: RowStamps = USUAL_STAMPS,
         dry_run: DryRun | None = None,
+        breathe: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._viewer = viewer
         self._stamps = stamps
+        self._breathe = breathe or _take_turns
         self._written: RowSource | None = None  # what is written now, for errors of the database
         self._planner = LinePlanner(mapping, mode, viewer, stamps, dry_run)
 
@@ -104,7 +106,7 @@ class ImportWriter:
         counts: Counter[str] = Counter()
         await tx.execute(SAVEPOINT)
         try:
-            waiting = await self._planner.plan(tx, lines, now, _breathe)
+            waiting = await self._planner.plan(tx, lines, now, self._breathe)
             blocked = {id(line) for line in waiting}
             await self._store(tx, [line for line in lines if id(line) not in blocked], now, counts, as_one=True)
             await tx.execute(RELEASE)
@@ -123,7 +125,7 @@ class ImportWriter:
         counts: Counter[str] = Counter()
         await tx.execute(SAVEPOINT)
         try:
-            await self._planner.plan(tx, [line], now, _breathe)
+            await self._planner.plan(tx, [line], now, self._breathe)
             await self._store(tx, [line], now, counts, as_one=False)
             await tx.execute(RELEASE)
             outcome.counts += counts
@@ -158,7 +160,7 @@ class ImportWriter:
             counts[f"{entity}.created"] += sum(row.is_new and row.prepared is not None for row in rows)
             counts[f"{entity}.updated"] += sum(bool(row.updates) for row in rows)
             counts[f"{entity}.unchanged"] += sum(row.updates == {} for row in rows)
-            await _breathe()
+            await self._breathe()
 
     async def _store_identifiers(
         self, tx: Connection, rows: Sequence[PlannedRow], now: datetime, counts: Counter[str], *, as_one: bool
@@ -166,7 +168,7 @@ class ImportWriter:
         prepared: list[PreparedRow] = []
         for index, row in enumerate(rows):
             if index % 50 == 49:
-                await _breathe()
+                await self._breathe()
             new = row.new_identifiers if row.identification is not None else row.identifiers
             if row.is_virtual:
                 counts["Identifier.created"] += len(new)
@@ -195,7 +197,7 @@ class ImportWriter:
             counts["Identifier.created"] += len(prepared)
 
 
-async def _breathe() -> None:
+async def _take_turns() -> None:
     """Lets other work of the process go on."""
     await asyncio.sleep(0)
 
