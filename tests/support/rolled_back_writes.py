@@ -40,7 +40,7 @@ SUPERSEDED = {"current", "superseded_at"}  # of a row that was current until ano
 TOTALS = {"net", "total"}  # of an order, which follow from its items
 REFUSED_BY_POLICY = "REFUSED_BY_POLICY"  # stands for what clients are told of an error that nobody expects
 # What the hub writes down about a change of a row that the viewer sees, and whom it tells of it.
-RECORDS = {"stage_moves", "identity_reviews", "moves", "notifications"}
+RECORDS = {"stage_moves", "identity_reviews", "moves", "notifications", "verifications"}
 # Columns of rows about a row that the viewer sees, which follow from its change: what was claimed of it becomes stale.
 FOLLOWING = {"verifications": {"status"}}
 
