@@ -6,6 +6,7 @@ from pathlib import Path
 
 import asyncpg
 from command_line import RunCommand
+from conftest import create_api_key
 from imports_client import START, UNDO, has_begun, run_import, start_import, undo_import, wait_for_end
 from writer_client import HubClient
 
@@ -176,6 +177,39 @@ async def test_an_undone_import_leaves_the_tables_as_they_were(
     assert again["code"] == "UNDO_IMPOSSIBLE"
 
 
+async def test_an_undo_that_was_cancelled_is_gone_on_with(
+    northwind_client: HubClient, connection: asyncpg.Connection
+) -> None:
+    before = await digests(connection)
+    lines = (f"U{n},u{n}@shop-online.net,U {n},Germany,,,,,\n" for n in range(200))
+    job = await run_import(northwind_client, MAPPING, HEADER + "".join(lines))
+    transaction = connection.transaction()
+    await transaction.start()  # the first 500 changes wait for one of their rows
+    await connection.execute("select from customers where name = 'U 199' for update")
+    started = (await northwind_client.query(UNDO, {"id": job["id"]}))["importUndo"]["job"]["id"]
+    await northwind_client.query(CANCEL, {"id": started})
+    await transaction.rollback()
+    cancelled = await wait_for_end(northwind_client, started)
+    undone = await undo_import(northwind_client, job["id"])
+    assert (cancelled["status"], undone["status"], undone["rejects"]) == ("CANCELLED", "SUCCEEDED", [])
+    deleted = cancelled["counts"].get("deleted", 0) + undone["counts"].get("deleted", 0)
+    assert (deleted, await digests(connection)) == (600, before)
+    again = await northwind_client.error(UNDO, {"id": job["id"]})
+    assert again["code"] == "UNDO_IMPOSSIBLE"
+
+
+async def test_an_undo_needs_the_rights_that_the_mutations_need(
+    northwind_client: HubClient,
+) -> None:
+    integration = HubClient(
+        northwind_client.dsn, northwind_client.app, await create_api_key(northwind_client.dsn, "integration")
+    )
+    job = await run_import(integration, MAPPING, HEADER + "V1,vera@shop-online.net,Vera,Germany,,,,,\n")
+    refused = await integration.error(UNDO, {"id": job["id"]})
+    undone = await undo_import(northwind_client, job["id"])
+    assert (refused["code"], undone["status"], undone["counts"]) == ("FORBIDDEN", "SUCCEEDED", {"deleted": 3})
+
+
 async def test_undoing_keeps_and_names_what_was_changed_since(
     northwind_client: HubClient, connection: asyncpg.Connection
 ) -> None:
@@ -204,6 +238,7 @@ async def test_undoing_keeps_and_names_what_was_changed_since(
     assert [row["name"] for row in names] == ["Dot", "Renamed"]
 
 
+CANCEL = "mutation ($id: ID!) { jobCancel(input: {id: $id}) { job { id } } }"
 RENAME = 'mutation ($id: ID!) { customerUpdate(input: {id: $id, name: "Renamed"}) { customer { id } } }'
 ADD_CONTACT = 'mutation ($id: ID!) { contactCreate(input: {customerId: $id, name: "Since"}) { contact { id } } }'
 
