@@ -155,6 +155,7 @@ async def test_modes_refuse_what_they_do_not_do(northwind_client: HubClient) -> 
 async def test_an_undone_import_leaves_the_tables_as_they_were(
     northwind_client: HubClient, connection: asyncpg.Connection
 ) -> None:
+    await run_import(northwind_client, MAPPING, FILE)
     before = await digests(connection)
     content = HEADER + (
         'A1,ada@shop-online.net,Ada Lovelace,France,Eve,Chief,O-1,"1.234,50",31.12.2025\n'
@@ -268,7 +269,11 @@ async def test_the_command_line_imports_a_file_and_stores_refused_lines(
     northwind_client: HubClient, run_command: RunCommand, tmp_path: Path
 ) -> None:
     (tmp_path / "shop.csv").write_bytes(
-        FILE.replace("@shop", "@other").replace("O-", "P-").replace("\nA", "\nZ").encode("utf-16")
+        FILE.replace("@shop", "@other")
+        .replace("O-", "P-")
+        .replace("\nA", "\nZ")
+        .replace("Dora", "=Dora")
+        .encode("utf-16")
     )
     (tmp_path / "map.toml").write_text(MAPPING)
     arguments = ("import", str(tmp_path / "shop.csv"), "--map", str(tmp_path / "map.toml"), "--json")
@@ -280,8 +285,12 @@ async def test_the_command_line_imports_a_file_and_stores_refused_lines(
     with (tmp_path / "shop.csv.rejected.csv").open(encoding="utf-8-sig") as stream:
         rejected = list(csv.DictReader(stream))
     assert [rejected[0][name] for name in ("line", "code", "number")] == ["5", "ARGUMENT_MISSING", "Z3"]
+    assert rejected[1]["name"] == "'=Dora"
     code, output, _ = await run_command("import", str(tmp_path / "shop.csv"), "--suggest", "Customer")
     assert (code, 'fields.name = "name"' in output) == (0, True)
+    (tmp_path / "shop.csv").write_text(HEADER + "Z1,zoe@other-online.net,Zoe,Germany,,,,,\n")
+    code, output, _ = await run_command(*arguments, HUB_DATABASE_URL=northwind_client.dsn)
+    assert (code, json.loads(output)[0]["rejects"], (tmp_path / "shop.csv.rejected.csv").exists()) == (0, None, False)
 
 
 ITEMS = """

@@ -167,7 +167,7 @@ async def _undone_rows(tx: Connection, earlier: Sequence[str]) -> int:
     if last is None or last["status"] not in (JobStatus.FAILED, JobStatus.CANCELLED):
         message = f"id: {earlier[-1]} undoes it, or has done so; look at that job."
         raise BadInput(message, code="UNDO_IMPOSSIBLE", argument="id")
-    return max(row["done"] for row in undos.values())
+    return max(int(row["done"]) for row in undos.values())
 
 
 def _job_key(name: str) -> UUID:
