@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 DATA ?= .hub
-JOBS ?= 2
+JOBS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

@@ -28,6 +28,7 @@ from hub.domain.jobs.queue import OPERATOR, JobReport
 from hub.errors import BadInput, HubError
 from hub.installation import load_settings
 from hub.job_command_line import run_job
+from hub.jobs.file_formats import without_formula
 from hub.jobs.import_files import survey
 from hub.schema.jobs.jobs import JobStatus
 from hub.settings import Settings
@@ -131,6 +132,8 @@ def _run(
             )
         target = rejects or file.with_name(file.name + REJECTED_SUFFIX)
         if not report.counts.get("rejected"):
+            if rejects is None:
+                target.unlink(missing_ok=True)  # of an earlier run: it would look as if lines were still refused
             return report, None
         asyncio.run(launch.with_pool(configuration, dsn, lambda pool: write_rejects(pool, report.job_id, target)))
         return report, target
@@ -143,7 +146,9 @@ def _chunks(file: Path) -> Iterator[bytes]:
 
 
 async def write_rejects(pool: Pool, job_id: UUID, target: Path) -> None:
-    """Writes the refused lines of an import to a CSV file: line, code, message, and the cells of the line."""
+    """Writes the refused lines of an import to a CSV file: line, code, message, and the cells of the line.
+
+    Cells that a spreadsheet would run as formulas have an apostrophe before them, as in exports."""
     async with pool.connection() as connection:
         columns: dict[str, None] = {}
         async for reject in _rejects(connection, job_id):
@@ -152,7 +157,8 @@ async def write_rejects(pool: Pool, job_id: UUID, target: Path) -> None:
             writer = csv.writer(stream)
             writer.writerow(["line", "code", "message", *columns])
             async for reject in _rejects(connection, job_id):
-                cells = (reject.record.get(column, "") for column in columns)
+                values = (reject.record.get(column, "") for column in columns)
+                cells = (without_formula(value) if isinstance(value, str) else value for value in values)
                 writer.writerow([reject.line, reject.code, reject.message, *cells])
 
 

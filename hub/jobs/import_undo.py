@@ -20,11 +20,15 @@ REASONS = {
 
 
 async def run_import_undo(context: JobContext) -> None:
-    """Takes back an import from the cursor on, the number of the last change that was taken back."""
-    request, own = job_request(UUID(context.arguments["import"])), job_request(context.job_id)
+    """Takes back an import from the cursor on, the number of the last change that was taken back.
+
+    It goes on where an earlier undo of the import ended."""
+    request = job_request(UUID(context.arguments["import"]))
+    undos = [job_request(UUID(key)) for key in context.arguments["earlier"]] + [job_request(context.job_id)]
+    done = context.done or int(context.arguments["done"])
     async with context.pool.connection() as connection:
         total = await undo.count_writes(connection, request)
-    cursor, done = int(context.cursor or undo.LATEST), context.done
+        cursor = int(context.cursor or await undo.number_reached(connection, request, done))
     while True:
         await context.proceed()
         now = await context.now()
@@ -35,7 +39,7 @@ async def run_import_undo(context: JobContext) -> None:
             counts: Counter[str] = Counter(context.counts)
             stayed: list[RejectedLine] = []
             for write in writes:
-                for row in await undo.take_back(tx, context.viewer, write, request, own, now):
+                for row in await undo.take_back(tx, context.viewer, write, request, undos, now):
                     counts[row.fate] += 1
                     if row.fate in REASONS:
                         stayed.append(_stayed(row))

@@ -40,7 +40,9 @@ SUPERSEDED = {"current", "superseded_at"}  # of a row that was current until ano
 TOTALS = {"net", "total"}  # of an order, which follow from its items
 REFUSED_BY_POLICY = "REFUSED_BY_POLICY"  # stands for what clients are told of an error that nobody expects
 # What the hub writes down about a change of a row that the viewer sees, and whom it tells of it.
-RECORDS = {"stage_moves", "identity_reviews", "moves", "notifications"}
+RECORDS = {"stage_moves", "identity_reviews", "moves", "notifications", "verifications"}
+# Columns of rows about a row that the viewer sees, which follow from its change: what was claimed of it becomes stale.
+FOLLOWING = {"verifications": {"status"}}
 
 
 @dataclass
@@ -211,11 +213,19 @@ class Writer:
 
     def is_record(self, effect: Effect) -> bool:
         """Whether the hub writes the row itself, about a row that the viewer sees or about none."""
-        about = (effect.after or {}).get("row_id")
-        names = self.visible.rows
         return effect.entity.table.name in RECORDS and (
-            about is None or any(self.visible.get(name, about) is not None for name in names)
+            (effect.after or {}).get("row_id") is None or self.is_about_visible(effect)
         )
+
+    def is_about_visible(self, effect: Effect) -> bool:
+        """Whether the row is about one that the viewer sees."""
+        about = (effect.after or {}).get("row_id")
+        return any(self.visible.get(name, about) is not None for name in self.visible.rows)
+
+    def follows(self, effect: Effect) -> bool:
+        """Whether nothing changes but what follows from the change of a row that the viewer sees."""
+        columns = FOLLOWING.get(effect.entity.table.name, set())
+        return effect.operation == "UPDATE" and effect.changed <= columns | COPIED and self.is_about_visible(effect)
 
     def foreign(self, effects: Iterable[Effect]) -> list[str]:
         """The effects on rows that the viewer does not see."""
@@ -229,7 +239,7 @@ class Writer:
             if effect.before is not None and effect.row_id not in created and not self.sees(effect.before):
                 derived = COPIED | (TOTALS if effect.entity.name == "Order" else set())
                 copied = effect.operation == "UPDATE" and effect.changed - emptied_columns(effect, gone) <= derived
-                if not copied and not (effect.operation == "DELETE" and gone):
+                if not copied and not self.follows(effect) and not (effect.operation == "DELETE" and gone):
                     foreign.append(f"{effect}: it was hidden")
             new_parent = effect.after is not None and any(
                 v in created for k, v in effect.after.items() if k != "id" and isinstance(v, UUID)

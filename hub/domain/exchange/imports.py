@@ -1,5 +1,6 @@
 """Commands of imports: start one from a text or from a file that was sent, and undo one."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -8,6 +9,7 @@ from hub.db.pool import Connection
 from hub.domain.exchange import import_store
 from hub.domain.exchange.mapping import parse_mapping
 from hub.domain.exchange.mapping_types import ImportMapping, ImportMode
+from hub.domain.exchange.undo import require_undoable
 from hub.domain.jobs import queue
 from hub.domain.jobs.commands import JobPayload, real_time
 from hub.errors import BadInput, NotFound
@@ -20,10 +22,8 @@ from hub.viewer import Viewer
 
 MAX_NAME_LENGTH = 200
 PASTED = "pasted text"
-_MARK_UNDONE = """
-update jobs set result = result || $2, version = version + 1, updated_at = $3
-where id = $1 and not result ? 'undoneBy' returning id
-"""
+_MARK_UNDONE = "update jobs set result = result || $2, version = version + 1, updated_at = $3 where id = $1"
+_EARLIER_UNDOS = "select id, status, done from jobs where id = any($1)"
 OPERATIONS: dict[ImportMode, tuple[WriteOperation, ...]] = {
     ImportMode.CREATE: ("create",),
     ImportMode.UPDATE: ("update",),
@@ -133,7 +133,8 @@ async def undo(
 ) -> JobPayload:
     """Starts a job that makes the rows which an import wrote what they were before.
 
-    Rows that were changed since stay, and so do rows that others refer to; `importRejects` of the new job lists them."""
+    Rows that were changed since stay, and so do rows that others refer to; `importRejects` of the new job lists them. After an
+    undo that failed or was cancelled, another one goes on where it ended."""
     row = await rows.lock_row(tx, viewer, Job, id, "id")
     if row["type"] != JobType.IMPORT or row["status"] in (JobStatus.QUEUED, JobStatus.RUNNING):
         message = "id: only an import that has ended can be undone; name one, or cancel it first."
@@ -146,10 +147,29 @@ async def undo(
     if row["started_at"] < real_time() - change_retention:
         message = "id: the change log no longer has what it wrote (HUB_CHANGE_RETENTION); correct the rows by hand."
         raise BadInput(message, code="UNDO_IMPOSSIBLE", argument="id")
+    await require_undoable(tx, viewer, queue.job_request(id))
+    earlier = exact_json.loads(row["result"]).get("undoneBy", [])
+    done = await _undone_rows(tx, earlier)
+    arguments = {"import": str(id), "earlier": [str(_job_key(name)) for name in earlier], "done": done}
     key = await queue.enqueue(
-        tx, viewer, JobType.IMPORT_UNDO, {"import": str(id)}, name=row["name"], now=now, queued_at=real_time()
+        tx, viewer, JobType.IMPORT_UNDO, arguments, name=row["name"], now=now, queued_at=real_time()
     )
-    if await tx.fetchval(_MARK_UNDONE, id, exact_json.dumps({"undoneBy": f"job_{key.hex}"}), now) is None:
-        message = f"id: it was undone already, by {exact_json.loads(row['result'])['undoneBy']}."
-        raise BadInput(message, code="UNDO_IMPOSSIBLE", argument="id")
+    await tx.execute(_MARK_UNDONE, id, exact_json.dumps({"undoneBy": [*earlier, f"job_{key.hex}"]}), now)
     return JobPayload(key)
+
+
+async def _undone_rows(tx: Connection, earlier: Sequence[str]) -> int:
+    """The changes that earlier undos took back; raises BadInput unless the last one failed or was cancelled."""
+    if not earlier:
+        return 0
+    undos = {row["id"]: row for row in await tx.fetch(_EARLIER_UNDOS, [_job_key(name) for name in earlier])}
+    last = undos.get(_job_key(earlier[-1]))
+    if last is None or last["status"] not in (JobStatus.FAILED, JobStatus.CANCELLED):
+        message = f"id: {earlier[-1]} undoes it, or has done so; look at that job."
+        raise BadInput(message, code="UNDO_IMPOSSIBLE", argument="id")
+    return max(int(row["done"]) for row in undos.values())
+
+
+def _job_key(name: str) -> UUID:
+    """The key of a job by its id in the graph."""
+    return UUID(name.removeprefix("job_"))

@@ -14,8 +14,10 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.model.columns import metadata, readable_columns
+from hub.model.definition import WriteOperation
 from hub.model.entity import Entity, declared_entities, entity_of
-from hub.model.rows import can_see
+from hub.model.rows import can_see, updating
+from hub.model.writer import writer_of
 from hub.schema.customers.customers import Customer, Identifier
 from hub.viewer import Viewer
 
@@ -29,7 +31,7 @@ _COUNT = "select count(*) from change_log where request = $1 and request like 'j
 _EDITED = """
 select exists (
     select from change_log where row_id = $1 and id > $2 and table_name = $3 and request is distinct from $4
-        and request is distinct from $5
+        and coalesce(request, '') <> all ($5)
 )
 """
 _CREATED = """
@@ -42,8 +44,16 @@ select t.id from "{0}" as t where t."{1}" = $1 and exists (
     select from change_log where row_id = t.id and table_name = $2 and request = $3 and operation = 'CREATE'
 ) and not exists (
     select from change_log where row_id = t.id and table_name = $2 and request is distinct from $3
-        and request is distinct from $4
+        and coalesce(request, '') <> all ($4)
 ) order by t.id
+"""
+_WRITTEN = """
+select distinct table_name, operation from change_log
+where request = $1 and request like 'job:%' and table_name <> 'jobs'
+"""
+_REACHED = """
+select id from change_log where request = $1 and request like 'job:%' and table_name <> 'jobs'
+order by id desc offset $2 limit 1
 """
 LATEST = 2**62
 STAMPS = ("id", "version", "updated_at", "created_at")
@@ -74,35 +84,59 @@ async def count_writes(connection: Connection, request: str) -> int:
     return count
 
 
+async def number_reached(connection: Connection, request: str, done: int) -> int:
+    """The number of the last of the first `done` changes, the latest first: where taking back goes on."""
+    return LATEST if not done else await connection.fetchval(_REACHED, request, done - 1) or LATEST
+
+
+async def require_undoable(tx: Connection, viewer: Viewer, request: str) -> None:
+    """Raises Forbidden unless the viewer may delete and update rows of the tables that a job created and updated rows in."""
+    for table_name, operation in await tx.fetch(_WRITTEN, request):
+        table = metadata.tables[table_name]
+        if operation == "UPDATE":
+            _require(viewer, table, "update")
+        elif _owner(table) is None:
+            _require(viewer, table, "delete")
+
+
+def _require(viewer: Viewer, table: sa.Table, operation: WriteOperation) -> None:
+    entity: type[Entity] = entity_of(table)
+    if entity.definition.operations():
+        entity.require(viewer, operation)
+
+
 async def latest_writes(connection: Connection, request: str, before: int, limit: int) -> list[LoggedWrite]:
     """Changes that a job made, the latest first, before the one of a number."""
     return [LoggedWrite(**row) for row in await connection.fetch(_CHANGES, request, before, limit)]
 
 
 async def take_back(
-    tx: Connection, viewer: Viewer, write: LoggedWrite, request: str, undo_request: str, now: datetime
+    tx: Connection, viewer: Viewer, write: LoggedWrite, request: str, undo_requests: Sequence[str], now: datetime
 ) -> list[RowFate]:
     """Takes one change back; returns what became of the row, and of parts that go or stay with it.
 
-    Raises Forbidden for rows that the viewer may not delete."""
+    `undo_requests` are the jobs that take it back, this one and those that ended early. Raises Forbidden for rows that the
+    viewer may not delete or update."""
     table = metadata.tables[write.table_name]
     entity: type[Entity] = entity_of(table)
     key = write.row_id
     stored = await tx.fetchrow(f'select * from "{table.name}" where id = $1 for update', key)
     if stored is None or not await can_see(tx, viewer, table, key):
         return [RowFate(entity, key, "gone")]
-    is_edited = await tx.fetchval(_EDITED, key, write.id, table.name, request, undo_request)
+    is_edited = await tx.fetchval(_EDITED, key, write.id, table.name, request, undo_requests)
     if write.operation == "UPDATE":
         if is_edited:
             return [RowFate(entity, key, "edited")]
-        await tx.execute(_restore_sql(table, tuple(write.changed)), key, write.before, now)
+        _require(viewer, table, "update")
+        fields = [name for name in write.changed if name in writer_of(entity).updatable]
+        async with updating(tx, viewer, entity, key, fields=fields):
+            await tx.execute(_restore_sql(table, tuple(write.changed)), key, write.before, now)
         return [RowFate(entity, key, "restored")]
     owner = _owner(table)
     if owner is not None and not is_edited and await tx.fetchval(_CREATED, stored[owner[1]], owner[0].name, request):
         return []  # it goes or stays with its owner, whose creation is an earlier change
-    if entity.definition.operations():
-        entity.require(viewer, "delete")
-    own = await _own_parts(tx, table, key, request, undo_request)
+    _require(viewer, table, "delete")
+    own = await _own_parts(tx, table, key, request, undo_requests)
     fate: Fate = "edited" if is_edited else await _delete(tx, table, key, own)
     of_parts: Fate = "deleted" if fate == "deleted" else "part"
     return [RowFate(entity, key, fate), *(RowFate(entity_of(part), part_key, of_parts) for part, part_key in own)]
@@ -124,14 +158,14 @@ def _parts(table: sa.Table) -> tuple[tuple[sa.Table, str], ...]:
 
 
 async def _own_parts(
-    tx: Connection, table: sa.Table, key: UUID, request: str, undo_request: str
+    tx: Connection, table: sa.Table, key: UUID, request: str, undo_requests: Sequence[str]
 ) -> list[tuple[sa.Table, UUID]]:
     """Parts of a row that the job made and that nobody has changed since, with theirs before them."""
     own: list[tuple[sa.Table, UUID]] = []
     for part, column in _parts(table):
         sql = _OWN_PARTS.format(part.name, column)
-        for row in await tx.fetch(sql, key, part.name, request, undo_request):
-            own += [*await _own_parts(tx, part, row["id"], request, undo_request), (part, row["id"])]
+        for row in await tx.fetch(sql, key, part.name, request, undo_requests):
+            own += [*await _own_parts(tx, part, row["id"], request, undo_requests), (part, row["id"])]
     return own
 
 

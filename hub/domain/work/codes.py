@@ -253,13 +253,17 @@ async def upsert_code_rule(
         if expected_version is not None:
             message = "expected_version: there is no rule of this name; leave it out to make a new one."
             raise NotFound(message, argument="expected_version")
-        return CodeRuleUpsertPayload(await rows.insert_row(tx, viewer, CodeRule, {"name": name, **values}, now), True)
+        usual = {"check_digit": CheckDigit.NONE.value, "gapless": False, "reuse_after_days": None, "timezone": "UTC"}
+        fields = ["name", *(column for column, value in values.items() if usual.get(column, ...) != value)]
+        row_values = {"name": name, **values}
+        key = await rows.insert_row(tx, viewer, CodeRule, row_values, now, fields=fields)
+        return CodeRuleUpsertPayload(key, True)
     changed = {column: value for column, value in values.items() if row[column] != value}
     if expected_version is not None:
         await require_version(tx, viewer, CodeRule, row["id"], changed, expected_version)
     if changed:
         await _require_changeable(tx, row, changed)
-        await rows.update_row(tx, viewer, CodeRule, row["id"], changed, now)
+        await rows.update_row(tx, viewer, CodeRule, row["id"], changed, now, fields=tuple(changed))
     return CodeRuleUpsertPayload(row["id"], False)
 
 

@@ -18,6 +18,7 @@ from oracle.work_scopes import work_tests
 # A row: its columns by their names in the table, `$type`, its type's name, and the links that roles hide in it.
 DataRecord = dict[str, Any]
 HIDDEN_LINKS = "$hidden"
+UNMASKED = "$whole "  # before the name of a column whose value a link needs, whatever roles show of it
 
 
 class JsonObject(dict[str, Any]):

@@ -42,7 +42,7 @@ from hub.viewer import Viewer
 from oracle import figures
 from oracle.client_schema import read_schema
 from oracle.clock_seconds import spent_so_far
-from oracle.data import HIDDEN_LINKS, DataRecord, Dataset
+from oracle.data import HIDDEN_LINKS, UNMASKED, DataRecord, Dataset
 from oracle.faults import OracleError
 from oracle.groups import groups
 from oracle.lists import PAGE_ARGUMENTS, ListEvaluator, page
@@ -210,11 +210,16 @@ def _to_one(target: CatalogEntity, by: str) -> GraphQLFieldResolver:
     return resolve
 
 
+def type_of(record: DataRecord, type_column: str) -> Any:
+    """The type of the row that a link of several types leads to, also where a role hides the column that says it."""
+    return record.get(f"{UNMASKED}{type_column}", record[type_column])
+
+
 def _union(targets: Sequence[tuple[CatalogEntity, str]], type_column: str | None) -> GraphQLFieldResolver:
     def resolve(record: DataRecord, info: OracleInfo) -> DataRecord | None:
         context: OracleContext = info.context
         for target, by in targets:
-            if record[by] is not None and (type_column is None or record[type_column] == target.name):
+            if record[by] is not None and (type_column is None or type_of(record, type_column) == target.name):
                 return context.data.get(target.name, record[by])
         return None
 

@@ -19,7 +19,7 @@ from hub.rights import CUSTOMER, STAFF, UNITS, AccessRule, Mask, RoleVersion, Ve
 from hub.text_case import camel_case
 from hub.viewer import Viewer
 from oracle.conditions import FilterEvaluator
-from oracle.data import HIDDEN_LINKS, DataRecord, Dataset
+from oracle.data import HIDDEN_LINKS, UNMASKED, DataRecord, Dataset
 from oracle.executor import Oracle
 from oracle.generate import OperationDraw
 from oracle.generate_filters import FilterGenerator
@@ -188,6 +188,9 @@ def masked(record: DataRecord, entity: CatalogEntity, rules: Sequence[AccessRule
         value = _cell(column, record[column.column.name], rules)
         if value is not record[column.column.name]:
             values[column.column.name] = value
+    for link in entity.links.values():
+        if (type_column := getattr(link, "type_column", None)) is not None:
+            values[f"{UNMASKED}{type_column}"] = record[type_column]
     hidden = {name for name in (*entity.links, *entity.groups) if not any(grants(rule, name) for rule in rules)}
     return values | ({HIDDEN_LINKS: hidden} if hidden else {})
 
