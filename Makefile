@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 DATA ?= .hub
-JOBS ?= 3
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

@@ -27,7 +27,8 @@ from hub.schema.jobs.jobs import JobStatus, JobType
 from hub.settings import Settings
 from hub.viewer import ADMIN, Viewer
 
-POLL = 1.0  # seconds between two looks; a mutation of this process wakes it at once
+POLL = 1.0  # seconds between two looks, unless a mutation of this process wakes it
+MIN_PAUSE = 0.2  # seconds between two looks, however many mutations there are
 HEARTBEAT = 0.5  # seconds between two renewals of a lease
 CANCEL_GRACE = 0.7  # seconds that a cancelled job has to stop by itself
 SHUTDOWN_TIMEOUT = 5.0  # seconds that running jobs have to stop when the process ends
@@ -113,6 +114,7 @@ class JobRunner:
         self._wakeups.append(wakeup)
         while not self._stopping:
             types = [type for type, how in self._definitions.items() if all_types or how.preemptible]
+            looked_at = monotonic()
             try:
                 ran = await self.run_next(types)
             except Exception as error:
@@ -124,6 +126,8 @@ class JobRunner:
                     async with asyncio.timeout(POLL):
                         await wakeup.wait()
                 wakeup.clear()
+                # Most mutations start no job: a look after each of them would cost as much as they do.
+                await asyncio.sleep(max(0.0, looked_at + MIN_PAUSE - monotonic()))
 
     async def run_next(self, types: Sequence[JobType], only: UUID | None = None) -> bool:
         """Runs the job whose turn it is, until it ends or stops; returns False if there is none."""
