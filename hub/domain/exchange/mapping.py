@@ -6,6 +6,7 @@ import codecs
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
+from enum import Enum
 from string import Formatter
 from typing import Any, NamedTuple, NoReturn, TypeVar
 from zoneinfo import ZoneInfo
@@ -35,7 +36,7 @@ FILE_WORDS = ("encoding", "delimiter", "columns", "decimal", "date_format", "tim
 ROW_WORDS = ("entity", "name", "match", "mode", "when", "invalid", "fields", "identifiers")
 IDENTIFIER_WORDS = ("kind", "source", "verified", "country", *VALUE_WORDS)
 IDENTIFIERS = "identifiers"
-T = TypeVar("T")
+T = TypeVar("T", bound=Enum)
 
 
 class WritableLink(NamedTuple):
@@ -347,7 +348,7 @@ def _choice(table: Mapping[str, Any], word: str, choices: Mapping[str, bool], pa
 
 def _member(table: Mapping[str, Any], word: str, choices: type[T], path: str) -> T | None:
     value = _text(table, word, path)
-    members: dict[str, T] = {str(member.value): member for member in choices}  # type: ignore[attr-defined]
+    members: dict[str, T] = {str(member.value): member for member in choices}
     if value is not None and value not in members:
         _refuse_name(value, list(members), f"{path}.{word}", "one of its values")
     return None if value is None else members[value]

@@ -86,7 +86,6 @@ class TypeFactory:
         fields = {field.python_name: field for definition in inherited for field in definition.fields}
         fields |= {spec.name: self._field(spec, category) for spec in specs}
         fields |= {field.python_name: field for field in resolved}
-        cls = type(name, bases, {"__module__": __name__})
         definition = StrawberryObjectDefinition(
             name=name,
             is_input=category == "input",
@@ -94,14 +93,15 @@ class TypeFactory:
             interfaces=[definition for definition in inherited if definition.is_interface],
             description=description,
             directives=(),
-            origin=cls,
+            origin=object,
             extend=False,
             is_type_of=None,
             resolve_type=None,
             fields=[],
         )
         definition.fields = list(fields.values())  # set late: the constructor resolves types that need not exist yet
-        cls.__strawberry_definition__ = definition  # type: ignore[attr-defined]
+        cls = type(name, bases, {"__module__": __name__, "__strawberry_definition__": definition})
+        definition.origin = cls
         self.types[name] = cls
 
     def output(
