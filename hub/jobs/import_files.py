@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -318,6 +319,8 @@ def _json_line(number: int, raw: bytes, layout: FileSurvey) -> FileLine:
     try:
         value = exact_json.loads(raw.decode(encoding).lstrip("\ufeff"))
         fault = None if isinstance(value, dict) else "a line of JSON Lines is an object; write {…} in each line"
+    except JSONDecodeError as error:
+        value, fault = {}, f"it is no JSON (column {error.pos + 1}: {error.msg}); write one object in each line"
     except (ValueError, RecursionError) as error:
         value, fault = {}, f"it is no JSON: {error}"
     if fault is not None:

@@ -93,7 +93,9 @@ class LinePlanner:
         known: dict[Any, PlannedRow] = {}
         planned: list[PlannedRow] = []
         blocked: set[int] = set()
-        for line, draft in drafts:
+        for index, (line, draft) in enumerate(drafts):
+            if index % 50 == 49:
+                await breathe()
             if line.fault is not None:
                 continue
             tokens = compiled.tokens(draft, line)
@@ -180,7 +182,7 @@ class LinePlanner:
         elif source.match:
             sought, rows = [], []
             for index, row in enumerate(planned):
-                if index % 50 == 49:
+                if index % 25 == 24:
                     await breathe()
                 links = [value for name in source.match if isinstance(value := row.values.get(name), PlannedRow)]
                 if not any(link.is_new or link.key is None for link in links):  # nothing exists of a new row
@@ -195,7 +197,7 @@ class LinePlanner:
             await self._recall(tx, self.dry_run, compiled, [row for row in planned if id(row) not in faults], now)
         mode = source.mode or self._mode
         for index, row in enumerate(planned):
-            if index % 10 == 9:  # a row that exists is compared value by value
+            if index % 5 == 4:  # a row that exists is compared value by value
                 await breathe()
             records = stored.get(id(row), [])
             try:

@@ -72,7 +72,7 @@ class ImportWriter:
         outcome.rejects = [_rejected(line) for line in lines if line.fault is not None]
         outcome.counts["rejected"] += len(outcome.rejects)
         for line in lines:
-            if line.fault is None:
+            if line.left_out and line.fault is None:
                 outcome.counts.update(f"{name}.left_out" for name in line.left_out)
         if self._planner.dry_run is not None:
             outcome.seen = self._seen(self._planner.dry_run, lines, now)

@@ -7,17 +7,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
-import asyncpg
 import sqlalchemy as sa
 
 from hub.db.pool import Connection
-from hub.domain.customers.customers import SOURCE_SCOPED, lock_identifiers
+from hub.domain.customers.customers import IDENTIFIERS_AT_ONCE, SOURCE_SCOPED, lock_identifiers
 from hub.domain.customers.identify import RANK, count_if_full, matches_statement
 from hub.domain.customers.lookup import comparable, may_compare
 from hub.domain.customers.observations import NormalizedIdentifier
 from hub.errors import BadInput
+from hub.loop_turns import in_parts
 from hub.model import scopes, statements
 from hub.rights import Rights
 from hub.schema.customers.customers import Customer, Identifier, IdentifierKind
@@ -58,6 +59,13 @@ class _Hit:
     same_source: bool
 
 
+class _StoredMatch(NamedTuple):
+    number: int  # of the identifier that was looked for
+    customer: UUID
+    verified: bool
+    source: str
+
+
 _Stored = tuple[str, str, str]  # kind, normal form, source
 
 
@@ -66,20 +74,25 @@ async def find_many(tx: Connection, viewer: Viewer, identifiers: Sequence[Normal
     customers: dict[int, UUID] = {}
     if identifiers and may_compare(viewer):
         await lock_identifiers(tx, [(identifier.identifier_kind, identifier.normalized) for identifier in identifiers])
-        for row in await _matches(tx, viewer, identifiers):
-            customers.setdefault(row["ordinal"] - 1, row["customer_id"])
+        for match in await _matches(tx, viewer, identifiers):
+            customers.setdefault(match.number, match.customer)
     return [customers.get(number) for number in range(len(identifiers))]
 
 
-async def _matches(tx: Connection, viewer: Viewer, identifiers: Sequence[NormalizedIdentifier]) -> list[asyncpg.Record]:
+async def _matches(tx: Connection, viewer: Viewer, identifiers: Sequence[NormalizedIdentifier]) -> list[_StoredMatch]:
     """The visible customers who have identifiers of these values: verified ones first, then the oldest."""
     statement = matches_statement(viewer.rights)
-    arguments = {
-        "kinds": [identifier.identifier_kind for identifier in identifiers],
-        "normalized": [identifier.normalized for identifier in identifiers],
-    }
-    rows: list[asyncpg.Record] = await tx.fetch(statement.text, *statement.bind(arguments, viewer))
-    return rows
+    matches: list[_StoredMatch] = []
+    start = 0
+    async for part in in_parts(identifiers, IDENTIFIERS_AT_ONCE):
+        arguments = {
+            "kinds": [identifier.identifier_kind for identifier in part],
+            "normalized": [identifier.normalized for identifier in part],
+        }
+        for row in await tx.fetch(statement.text, *statement.bind(arguments, viewer)):
+            matches.append(_StoredMatch(start + row["ordinal"] - 1, row["customer_id"], row["verified"], row["source"]))
+        start += len(part)
+    return matches
 
 
 async def is_findable(tx: Connection, viewer: Viewer, sort: IdentifierKind, source: str, *, verified: bool) -> bool:
@@ -115,17 +128,19 @@ async def identify_many(
     flat = [(number, sourced) for number, group in enumerate(groups) for sourced in group]
     await lock_identifiers(tx, [(s.identifier.identifier_kind, s.identifier.normalized) for _, s in flat])
     hits: dict[int, list[_Hit]] = defaultdict(list)
-    for row in await _matches(tx, viewer, [sourced.identifier for _, sourced in flat]):
-        number, sourced = flat[row["ordinal"] - 1]
-        same_source = row["source"] == sourced.source
-        if same_source or sourced.identifier.identifier_kind not in SOURCE_SCOPED:
-            is_strong = same_source or (sourced.identifier.verified and row["verified"])
-            hits[number].append(_Hit(row["customer_id"], sourced, is_strong, same_source))
+    async for matches in in_parts(await _matches(tx, viewer, [sourced.identifier for _, sourced in flat])):
+        for match in matches:
+            number, sourced = flat[match.number]
+            same_source = match.source == sourced.source
+            if same_source or sourced.identifier.identifier_kind not in SOURCE_SCOPED:
+                is_strong = same_source or (sourced.identifier.verified and match.verified)
+                hits[number].append(_Hit(match.customer, sourced, is_strong, same_source))
     stored: dict[UUID, list[_Stored]] = defaultdict(list)
     customers = list({hit.customer for group in hits.values() for hit in group})
     if customers:
-        for row in await tx.fetch(_STORED, customers):
-            stored[row["customer_id"]].append((row["kind"], row["normalized"], row["source"]))
+        async for rows in in_parts(await tx.fetch(_STORED, customers)):
+            for row in rows:
+                stored[row["customer_id"]].append((row["kind"], row["normalized"], row["source"]))
     identified: list[Identification] = []
     for number, group in enumerate(groups):
         if number % 25 == 24:

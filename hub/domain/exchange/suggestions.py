@@ -48,7 +48,8 @@ IDENTIFIERS: Mapping[str, str] = {
     **dict.fromkeys(("phone", "telephone", "tel", "telefon", "mobile", "phonenumber"), "PHONE"),
     "fax": "FAX",
     **dict.fromkeys(("taxid", "vat", "vatid", "vatnumber", "ustid"), "TAX_ID"),
-    **dict.fromkeys(("id", "customerid", "customernumber", "customerno", "kundennummer", "externalid"), "EXTERNAL_ID"),
+    **dict.fromkeys(("id", "customerid", "customernumber", "customerno", "externalid", "number"), "EXTERNAL_ID"),
+    **dict.fromkeys(("kundennummer", "kundennr", "kundenid", "kdnr", "nummer"), "EXTERNAL_ID"),
 }
 
 
@@ -108,7 +109,7 @@ def _assign(entity: type[Entity], columns: Sequence[str]) -> tuple[dict[str, str
     identifiers: dict[str, str] = {}
     others: list[str] = []
     for column in columns:
-        plain = re.sub(r"[\W_]", "", column.lower())
+        plain = re.sub(r"[\W_]", "", column.rpartition(".")[2].lower())  # of a column of JSON Lines, its own name
         if entity is Customer and plain in IDENTIFIERS and IDENTIFIERS[plain] not in identifiers.values():
             identifiers[column] = IDENTIFIERS[plain]
             continue
