@@ -30,6 +30,7 @@ FOUNDATION = (
     "hub.client_limits",
     "hub.observability",
     "hub.text_case",
+    "hub.loop_turns",
     "hub.runtime_login",
 )
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
@@ -76,6 +77,7 @@ ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     "hub.rights": ("hub.client_limits",),
     "hub.client_limits": (),
     "hub.text_case": (),
+    "hub.loop_turns": (),
     "hub.observability": (),
     "hub.time_source": (),
     "hub.deadlines": (),
