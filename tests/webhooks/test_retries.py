@@ -345,7 +345,7 @@ async def test_results_are_recorded_while_bodies_are_rendered_again(
     await sender.connection.execute(CLEAR_BODIES, key)
     await rendering.wait()
     answer.set_result(500)  # which also puts off the one behind it
-    await wait_until(lambda: sender.connection.fetchval(f"{WAITING.format(2)} and due_at > $2", key, START))
+    await wait_until(lambda: sender.connection.fetchval(f"{WAITING.format(2)} and due_at > $2", key, sender.clock()))
     goes_on.set()
     await wait_until(lambda: sender.connection.fetchval(f"{WAITING.format(0)} and body is null", key))
     await sender.advance(timedelta(minutes=1))
