@@ -122,6 +122,7 @@ VOCABULARY = (
     "hub.model.working_time",
     "hub.model.code_patterns",
     "hub.model.clock_expressions",
+    "hub.model.field_sources",
     "hub.model.viewer_rows",
 )
 
