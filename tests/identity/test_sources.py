@@ -60,7 +60,7 @@ async def policy(client: HubClient, field: str, **values: Any) -> Any:
     return done
 
 
-async def test_each_write_is_what_its_source_says(northwind_client: HubClient, keys: dict[str, str]) -> None:
+async def test_a_write_is_what_its_source_says(northwind_client: HubClient, keys: dict[str, str]) -> None:
     customer = await create(
         northwind_client, keys["erp"], name="Ana", country="DE", bornOn="1990-02-03", attributes={"vip": True}
     )
@@ -160,10 +160,10 @@ async def three(client: HubClient, keys: dict[str, str]) -> tuple[list[str], dic
             client, keys[source], name=f"Person {source}", country=("DE", None, "FR")[number], identifiers=[values]
         )
         await client.query(CONTACT, {"input": {"customerId": customer, "name": source}})
-        found = await client.query(
+        answer = await client.query(
             "query ($id: ID!) { customer(id: $id) { identifiers { nodes { id } } } }", {"id": customer}
         )
-        identifiers[customer] = found["customer"]["identifiers"]["nodes"][0]["id"]
+        identifiers[customer] = answer["customer"]["identifiers"]["nodes"][0]["id"]
         customers.append(customer)
     return customers, identifiers
 
