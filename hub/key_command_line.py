@@ -75,6 +75,14 @@ NetworkOption = Annotated[
         callback=require_text,
     ),
 ]
+SourceOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The system that the key is for: what the key writes, this source says.",
+        show_default=False,
+        callback=require_text,
+    ),
+]
 ExpiresOption = Annotated[
     str | None, typer.Option(help="2030-12-31, a full time, or 90d, 12h or 30m from now.", callback=require_text)
 ]
@@ -90,6 +98,7 @@ def create(
     unrestricted: UnrestrictedOption = False,
     network: NetworkOption = None,
     expires: ExpiresOption = None,
+    source: SourceOption = None,
     data: DataDirOption = None,
 ) -> None:
     """Create an API key and print it. It is shown once; the database stores only a hash."""
@@ -114,6 +123,7 @@ def create(
                 staff_id=staff_id,
                 follows_unit=staff_id is not None and unit_id is None and customer_id is None and not unrestricted,
                 allowed_networks=network or (),
+                source=source,
             )
             return await api_keys.create(tx, ADMIN, new_key, now)
 
@@ -141,6 +151,7 @@ def list_keys(data: DataDirOption = None, json: JsonOption = False) -> None:
             "state": stored_key.state(now),
             "staff": None if stored_key.viewer.staff_id is None else f"stf_{stored_key.viewer.staff_id.hex}",
             "networks": " ".join(stored_key.allowed_networks) or None,
+            "source": stored_key.viewer.key_source or None,
             "previous until": _upcoming(stored_key.previous_until, now),
         }
         for stored_key in stored_keys

@@ -49,6 +49,7 @@ class Viewer:
     expires_at: datetime | None = field(default=None, compare=False)
     roles: tuple[RoleVersion, ...] = ()  # empty: the shipped role alone
     principal: str = ""  # `issuer|subject` of the token that comes in the place of a key; `key_id` is derived from it
+    key_source: str = field(default="", compare=False)  # the system that the key is for
     limits: ClientLimits = NO_LIMITS  # its budget, whether it runs trusted documents alone, whether it introspects
     command: str | None = field(default=None, compare=False)  # the command that it runs, if it has stored roles
     rights: Rights = field(init=False, repr=False, compare=False)  # what plans depend on
@@ -79,6 +80,11 @@ class Viewer:
         if self.key_public_id:
             return f"key:{self.key_public_id}"
         return "hub" if self.staff_id is None else f"staff:{self.staff_id.hex}"
+
+    @property
+    def source(self) -> str:
+        """Who says what the viewer writes: its key's system, a person (`manual`), or some machine (`api`)."""
+        return self.key_source or ("api" if self.staff_id is None else "manual")
 
     def rights_digest(self) -> bytes:
         """A hash of what the viewer may see: equal for equal rights, in every process."""

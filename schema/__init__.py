@@ -45,6 +45,8 @@ MODULES = (
     "jobs.jobs",
     "exchange.imports",
     "identity.merges",
+    "identity.source_records",
+    "identity.survivorship",
     "matching.match_candidates",
 )
 

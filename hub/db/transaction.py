@@ -26,7 +26,9 @@ SERIALIZE_RETRIES_SQL = f"""
 ; set local lock_timeout to default; set local statement_timeout to default
 """
 SERIALIZE_SECONDS = 7.0
-_RECORD_CALLER = "select set_config('hub.actor', $1, true), set_config('hub.context', $2, true)"
+_RECORD_CALLER = """
+select set_config('hub.actor', $1, true), set_config('hub.context', $2, true), set_config('hub.source', $3, true)
+"""
 UNKNOWN_KEY = UUID(int=0)
 SAVEPOINT, RELEASE, ROLLBACK_TO = "savepoint row", "release savepoint row", "rollback to savepoint row"
 
@@ -139,9 +141,18 @@ async def read_only_connection(pool: Pool, metadata: sa.MetaData) -> AsyncIterat
 
 @asynccontextmanager
 async def transaction(
-    pool: Pool, metadata: sa.MetaData, actor: str, request_id: str, context: str, *, serialized: bool = False
+    pool: Pool,
+    metadata: sa.MetaData,
+    actor: str,
+    request_id: str,
+    context: str,
+    source: str = "",
+    *,
+    serialized: bool = False,
 ) -> AsyncIterator[Transaction]:
     """Yields a transaction that records actor, request and context, a JSON object, in the change log.
+
+    `source` is who says what it writes; see hub/model/provenance.py.
 
     The block must call `finish` to commit.
 
@@ -151,10 +162,10 @@ async def transaction(
     async with pool.checkout() as pooled:
         tx = Transaction(pooled, metadata)
         try:
-            quoted = context.replace("'", "''")
+            quoted_context, quoted_source = (text.replace("'", "''") for text in (context, source))
             begin_sql = (
                 f"begin; set local hub.actor = '{actor}'; set local hub.request = '{request_id}'"
-                f"; set local hub.context = '{quoted}'"
+                f"; set local hub.context = '{quoted_context}'; set local hub.source = '{quoted_source}'"
             )
             await (tx.run(begin_sql + SERIALIZE_RETRIES_SQL, SERIALIZE_SECONDS) if serialized else tx.run(begin_sql))
             yield tx
@@ -165,7 +176,7 @@ async def transaction(
 
 async def record_caller(tx: Connection, viewer: Viewer, network: str) -> None:
     """Says in the change log and the audit log who acts in this transaction; `network` is the client's address."""
-    await tx.execute(_RECORD_CALLER, viewer.actor, json.dumps(viewer.audit_context(network)))
+    await tx.execute(_RECORD_CALLER, viewer.actor, json.dumps(viewer.audit_context(network)), viewer.source)
 
 
 async def _roll_back(pooled: PooledConnection) -> None:

@@ -46,10 +46,9 @@ def updates_of(
         computed = writer.computed(Write("create", canonical, None, viewer, stored["updated_at"]))
         canonical |= {name: computed[name] for name in values if name in computed}
     differing = {name for name, value in canonical.items() if _differs(writer, name, value, stored)}
-    if dry_run is not None:
-        row.written = canonical
-        if row.seen is not None:
-            differing = _differing_from_seen(row.seen, dry_run.digests(canonical), differing)
+    row.written = canonical
+    if dry_run is not None and row.seen is not None:
+        differing = _differing_from_seen(row.seen, dry_run.digests(canonical), differing)
     for name in sorted(differing):
         if name not in writer.updatable:
             message = f"{name}: the row exists, and an import does not change it; give what it has, or leave it out."

@@ -67,7 +67,7 @@ class PlannedRow:
     identification: Identification | None = None
     seen: SeenRow | None = None  # what earlier lines of a dry run would have made of it
     is_virtual: bool = False  # whether it depends on such a row, so that the database cannot take it
-    written: Mapping[str, Any] | None = None  # the values in normal form, of an existing row in a dry run
+    written: Mapping[str, Any] | None = None  # the values in normal form, of an existing row
 
 
 @dataclass(eq=False, slots=True)

@@ -23,6 +23,7 @@ from hub.errors import BadInput, HubError, Unavailable
 from hub.jobs.import_files import FileLine
 from hub.jobs.import_lines import LinePlanner
 from hub.jobs.import_rows import USUAL_STAMPS, ImportLine, LineFault, PlannedRow, RowStamps
+from hub.model import provenance
 from hub.model.bulk_writer import NotAsOne, PreparedRow, insert_prepared
 from hub.model.columns import metadata
 from hub.model.writer import writer_of
@@ -59,6 +60,7 @@ class ImportWriter:
         self._stamps = stamps
         self._breathe = breathe or _take_turns
         self._written: RowSource | None = None  # what is written now, for errors of the database
+        self._source = mapping.source or viewer.source
         self._planner = LinePlanner(mapping, mode, viewer, stamps, dry_run)
 
     async def write_batch(self, tx: Connection, batch: Sequence[FileLine], now: datetime) -> BatchOutcome:
@@ -68,6 +70,7 @@ class ImportWriter:
             if line.line.fault is not None:
                 line.fault = LineFault(BadInput(f"{line.line.fault}.", code="FILE_UNREADABLE"))
         outcome = BatchOutcome()
+        await provenance.use_source(tx, self._source)
         await self._write(tx, lines, now, outcome)
         outcome.rejects = [_rejected(line) for line in lines if line.fault is not None]
         outcome.counts["rejected"] += len(outcome.rejects)
@@ -151,6 +154,10 @@ class ImportWriter:
             if new:
                 writer.entity.require(self._viewer, "create")
                 await insert_prepared(tx, self._viewer, writer, new, now, as_one=as_one)
+            # Rows that are as the lines say are not updated; the source says it nevertheless.
+            unchanged = (row for row in rows if row.updates == {} and not row.is_virtual)
+            said = {row.key: row.written for row in unchanged if row.key is not None and row.written is not None}
+            await provenance.record(tx, writer.table, said, now)
             for row in rows:
                 if row.updates and row.key is not None and not row.is_virtual:
                     await writer.update(tx, self._viewer, row.key, row.updates, None, now)

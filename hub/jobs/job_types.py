@@ -8,6 +8,7 @@ from hub.jobs.export_job import run_export
 from hub.jobs.import_run import run_import
 from hub.jobs.import_undo import run_import_undo
 from hub.jobs.merge_job import run_merge
+from hub.jobs.survivorship_job import run_survivorship
 from hub.schema.jobs.jobs import JobType
 
 
@@ -26,4 +27,5 @@ JOB_DEFINITIONS: Mapping[JobType, JobDefinition] = {
     JobType.IMPORT: JobDefinition(run_import),
     JobType.IMPORT_UNDO: JobDefinition(run_import_undo),
     JobType.MERGE: JobDefinition(run_merge, preemptible=False),
+    JobType.SURVIVORSHIP: JobDefinition(run_survivorship),
 }

@@ -27,6 +27,9 @@ SECRET = "secret"
 # Marks, in its `info`, a column whose changes alone are not recorded in the change log.
 UNLOGGED = "unlogged"
 
+# Marks, in its `info`, a column of which the hub keeps what each source says.
+SOURCED = "sourced"
+
 # Marks, in its `info`, the column that repeats the unit of the row's customer: its table needs a trigger.
 DENORMALIZED_UNIT = "denormalized_unit"
 # The same for the owner of the row's customer.

@@ -83,6 +83,7 @@ class FieldWords(TypedDict, total=False):
     # not read all of these.
     reveals: Reveals
     precision: tuple[int, int]  # digits in all, digits behind the point
+    sourced: bool  # whether the hub keeps what each source says of it; see provenance.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,7 @@ class FieldOptions:
     verified_by: str | None = None
     reveals: Reveals | None = None
     precision: tuple[int, int] | None = None
+    sourced: bool = False
     generated: str | None = None  # the SQL expression
     normal_form_of: tuple[str, ...] = ()  # the columns that a normal form is made from
     copied_from: "sa.Column[Any] | None" = None

@@ -26,7 +26,9 @@ class MergeRule:
     same: tuple[str, ...] = ()  # columns in which twins are equal
     about_customer: bool = False  # only rows whose subject is the customer itself have twins
     where: str = ""  # SQL over `t`: only such rows have twins
-    either: tuple[str, ...] = ()  # flags that the survivor's row takes over from its twin
+    taken: tuple[
+        tuple[str, str], ...
+    ] = ()  # columns of the survivor's row that its twin changes: SQL over `t` and `twin`
     values: tuple[tuple[str, str], ...] = ()  # SQL over `t`, with {merged} and {now}
     reason: str = ""
 
@@ -38,13 +40,20 @@ def moved_with(**values: str) -> MergeRule:
 
 
 def unite(
-    *same: str, either: Sequence[str] = (), where: str = "", about_customer: bool = False, **values: str
+    *same: str,
+    either: Sequence[str] = (),
+    taken: Mapping[str, str] | None = None,
+    where: str = "",
+    about_customer: bool = False,
+    **values: str,
 ) -> MergeRule:
     """Rows with equal values in `same` are twins, of which the survivor's stays; its flags `either` hold if one of them did.
+    Columns in `taken` become what SQL over the survivor's row `t` and its `twin` says.
 
     The merged customer's twin is dropped; with `values`, it gets these and moves as well. `about_customer`: only rows about
     the customer itself, and not about one of its rows, have twins."""
-    return MergeRule("unite", tuple(same), about_customer, where, tuple(either), tuple(values.items()))
+    changes = {flag: f't."{flag}" or twin."{flag}"' for flag in either} | dict(taken or {})
+    return MergeRule("unite", tuple(same), about_customer, where, tuple(changes.items()), tuple(values.items()))
 
 
 def pairs(decided: str) -> MergeRule:
@@ -142,7 +151,7 @@ def merge_faults(entities: Sequence[Any]) -> Iterator[str]:
 
 
 def _rule_faults(entity: Any, rule: MergeRule) -> Iterator[str]:
-    for name in (*rule.same, *rule.either, *dict(rule.values)):
+    for name in (*rule.same, *dict(rule.taken), *dict(rule.values)):
         if name not in entity.table.c:
             yield f"{entity.__name__} says merge= with {name}, which is no column"
     if rule.way == "unite" and not rule.values:

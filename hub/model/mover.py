@@ -70,8 +70,8 @@ def _steps(t: CustomerTable) -> Iterator[MergeStep]:
         yield MergeStep(t.name, "DROPPED", _drop(t, _overlaps(t, names, where)))
     if t.rule.way == "unite":
         twin = _twin(t)
-        if t.rule.either:
-            yield MergeStep(t.name, "CHANGED", _take_flags(t))
+        if t.rule.taken:
+            yield MergeStep(t.name, "CHANGED", _take_values(t))
         if t.rule.values:
             yield MergeStep(
                 t.name, "CHANGED", _set_values(t, f"exists (select from {quoted(t.name)} as s where {twin})")
@@ -135,15 +135,15 @@ def _set_values(t: CustomerTable, where: str) -> str:
     return _logged(t.name, "CHANGED", change)
 
 
-def _take_flags(t: CustomerTable) -> str:
-    """The survivor's twins take over the flags of those that are dropped."""
-    name, flags = quoted(t.name), t.rule.either
-    assignments = ", ".join(f"{quoted(flag)} = t.{quoted(flag)} or twin.{quoted(flag)}" for flag in flags)
-    gains = " or ".join(f"(twin.{quoted(flag)} and not t.{quoted(flag)})" for flag in flags)
+def _take_values(t: CustomerTable) -> str:
+    """The survivor's twins take over what those that are dropped have: a flag, the facts of a source."""
+    name, taken = quoted(t.name), dict(t.rule.taken)
+    assignments = ", ".join(f"{quoted(column)} = {sql}" for column, sql in taken.items())
+    differs = " or ".join(f"t.{quoted(column)} is distinct from ({sql})" for column, sql in taken.items())
     change = f"""changed as (
         update {name} as t set {assignments}, version = t.version + 1, updated_at = $3 from {name} as twin
-        where t.customer_id = $1 and twin.customer_id = $2 and {_equal(t, "t", "twin")} and ({gains})
-        returning t.id, t.version, {images(flags)}
+        where t.customer_id = $1 and twin.customer_id = $2 and {_equal(t, "t", "twin")} and ({differs})
+        returning t.id, t.version, {images(tuple(taken))}
     )"""
     return _logged(t.name, "CHANGED", change)
 

@@ -42,7 +42,7 @@ def gone_rows(t: CustomerTable) -> str:
     """Rows that a merge moved or changed and that somebody deleted since."""
     return f"""
     select distinct l.row_id as id from merge_rows as l
-    where l.merge_id = $4 and l.table_name = '{t.name}' and l.action <> 'DROPPED' and {PARAMETERS}
+    where l.merge_id = $4 and l.table_name = '{t.name}' and l.action in ('MOVED', 'CHANGED') and {PARAMETERS}
         and not exists (select from {quoted(t.name)} as t where t.id = l.row_id)
     order by l.row_id
     """
@@ -64,10 +64,18 @@ def restore_values(table: sa.Table, superseding: tuple[tuple[str, ...], str] | N
         assignments.append(f"{quoted(column)} = case when {is_ours} then {value} else {own} end")
         stays.append(f"(l.before ? '{column}' and not ({is_ours}))")
     return f"""
-    with changed as (
+    with noted as (  -- a row may have changed more than once: the first value before, and the last one after
+        select l.row_id, e.key, (array_agg(e.value order by l.ordinal))[1] as before,
+            (array_agg(l.after -> e.key order by l.ordinal desc))[1] as after
+        from merge_rows as l cross join lateral jsonb_each(l.before) as e (key, value)
+        where {ledger} group by l.row_id, e.key
+    ), ledger as (
+        select row_id, jsonb_object_agg(key, before) as before, jsonb_object_agg(key, after) as after
+        from noted group by row_id
+    ), changed as (
         update {name} as t set {", ".join(assignments)}, version = t.version + 1, updated_at = $3
-        from merge_rows as l cross join lateral jsonb_populate_record(null::{name}, l.before) as r
-        where {ledger} and t.id = l.row_id
+        from ledger as l cross join lateral jsonb_populate_record(null::{name}, l.before) as r
+        where t.id = l.row_id
         returning t.id, {" or ".join(_old(part) for part in stays)} as edited
     )
     select count(*) as restored, coalesce(array_agg(id order by id) filter (where edited), array[]::uuid[]) as edited

@@ -13,7 +13,7 @@ from hub.db.constraint_errors import in_use, to_hub_error, values_taken
 from hub.db.database_errors import ContentionError
 from hub.db.pool import Connection
 from hub.errors import BadInput, Forbidden, HubError, NotFound
-from hub.model import dual_control, registry, statements
+from hub.model import dual_control, provenance, registry, statements, survivorship
 from hub.model.columns import UNIQUE_AMONG_VISIBLE, metadata
 from hub.model.definition import UNVERIFIED
 from hub.model.entity import Entity
@@ -203,10 +203,12 @@ async def update_row(
     now: datetime,
     *,
     fields: Collection[str] = (),
+    derived: bool = False,
 ) -> None:
     """Updates columns of a row; raises NotFound for one that the viewer does not see.
 
-    Roles must let the caller write the columns among `fields`, what it named, in this row, before and after."""
+    Roles must let the caller write the columns among `fields`, what it named, in this row, before and after. The values are
+    what the transaction's source says, unless they are `derived` from what sources said before."""
     claim = None
     if dual_control.written_columns(entity, values):
         stored = await lock_row(tx, viewer, entity, key, "id")
@@ -214,15 +216,54 @@ async def update_row(
     if claim is not None:
         values = {**values, UNVERIFIED: claim.unverified}
     limited = _limited(viewer, entity, Verb.UPDATE, fields)
-    statement = statements.update(entity.table, tuple(values), viewer.rights, viewer.rows_for(Verb.UPDATE), limited)
-    arguments = statement.bind({**values, "row_key": key, "now": now}, viewer)
-    if await tx.fetchval(statement.text, *arguments) is None:
+    if not await _update(tx, viewer, entity, key, values, now, limited, derived=derived) and not (
+        not derived and await _update_governed(tx, viewer, entity, key, values, now, limited)
+    ):
         await _require_fields(tx, viewer, entity, key, Verb.UPDATE, limited)
         raise await refused_row(tx, viewer, entity, key, Verb.UPDATE)
     if viewer.rights.roles:
         await _require_within_rights(tx, viewer, entity, key, Verb.UPDATE, limited)
     if claim is not None:
         await dual_control.record(tx, viewer, entity, key, claim, now)
+
+
+async def _update(
+    tx: Connection,
+    viewer: Viewer,
+    entity: type[Entity],
+    key: UUID,
+    values: ColumnValues,
+    now: datetime,
+    limited: tuple[str, ...],
+    *,
+    derived: bool = False,
+) -> bool:
+    """Whether the row was updated."""
+    verb = viewer.rows_for(Verb.UPDATE)
+    statement = statements.update(entity.table, tuple(values), viewer.rights, verb, limited, derived=derived)
+    arguments = statement.bind({**values, "row_key": key, "now": now}, viewer)
+    return await tx.fetchval(statement.text, *arguments) is not None
+
+
+async def _update_governed(
+    tx: Connection,
+    viewer: Viewer,
+    entity: type[Entity],
+    key: UUID,
+    values: ColumnValues,
+    now: datetime,
+    limited: tuple[str, ...],
+) -> bool:
+    """Updates a row of whose values policies choose some: what is said of these is recorded, and the winner stands."""
+    policies = await survivorship.find_policies(tx, entity.table, list(values))
+    if not policies:
+        return False
+    others = {name: value for name, value in values.items() if name not in policies}
+    if not await _update(tx, viewer, entity, key, others, now, limited):
+        return False
+    await provenance.record(tx, entity.table, {key: {name: values[name] for name in policies}}, now)
+    await survivorship.derive(tx, entity.table, policies, [key], now)
+    return True
 
 
 @asynccontextmanager

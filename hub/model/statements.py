@@ -3,7 +3,7 @@
 Every one of them holds the viewer's predicate, so that hidden rows are not touched."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from hub.db.constraint_errors import DENORMALIZED_KEYS
 from hub.db.sql_text import DIALECT, to_sql
-from hub.model import exact_json, scopes
+from hub.model import exact_json, provenance, scopes, survivorship
 from hub.model.columns import UNIQUE_AMONG_VISIBLE, readable_columns, timestamp
 from hub.rights import Rights, Verb
 from hub.viewer import Viewer
@@ -122,20 +122,29 @@ def _visible_twin(table: sa.Table, rights: Rights) -> sa.ColumnElement[bool] | N
 
 @lru_cache(maxsize=STATEMENTS)
 def update(
-    table: sa.Table, names: tuple[str, ...], rights: Rights, verb: Verb, limited: tuple[str, ...] = ()
+    table: sa.Table,
+    names: tuple[str, ...],
+    rights: Rights,
+    verb: Verb,
+    limited: tuple[str, ...] = (),
+    *,
+    derived: bool = False,
 ) -> SqlStatement:
     """Changes columns of the row whose key is `row_key`; the version goes up, unless all of it is as it was.
 
-    Roles must let the viewer write the `limited` columns in this row."""
+    Roles must let the viewer write the `limited` columns in this row. What it says of columns with provenance is recorded,
+    unless they are `derived`; a column whose value a policy chooses leaves the row untouched then."""
     values: dict[str, Any] = {name: _column_parameter(table.c[name]) for name in names}
     values |= version_bump(table, sa.or_(sa.false(), *(table.c[name].is_distinct_from(values[name]) for name in names)))
-    return compile_statement(
-        sa.update(table)
-        .where(*_key_conditions(table, "id", rights, verb, limited))
-        .values(values)
-        .returning(table.c.id),
-        table,
-    )
+    update_ = sa.update(table).where(*_key_conditions(table, "id", rights, verb, limited)).values(values)
+    sourced = () if derived else tuple(name for name in provenance.sourced_columns(table) if name in names)
+    if not sourced:
+        return compile_statement(update_.returning(table.c.id), table)
+    free = survivorship.not_governed(table, sourced)
+    update_ = update_ if free is None else update_.where(free)
+    statement = compile_statement(update_.returning(table.c.id, *provenance.former_values(table, sourced)), table)
+    recording = provenance.recording(statement.text, table, sourced, statement.names.index("now") + 1)
+    return replace(statement, text=recording)
 
 
 def version_bump(table: sa.Table, differs: sa.ColumnElement[bool]) -> dict[str, sa.ColumnElement[Any]]:

@@ -12,6 +12,7 @@ from hub.model.columns import (
     DENORMALIZED_OWNER,
     DENORMALIZED_UNIT,
     SECRET,
+    SOURCED,
     UNIQUE_AMONG_VISIBLE,
     UNLOGGED,
     Ltree,
@@ -140,6 +141,7 @@ def _field_column(definition: EntityDefinition, name: str) -> sa.Column[Any]:
     check_name = name if types.count(python_type) > 1 else None  # the enum's name, unless two columns share it
     generated = [] if options.generated is None else [sa.Computed(options.generated, persisted=True)]
     default = None if options.column_default is UNSET else server_default_sql(options.column_default)
+    flags = {SECRET: options.secret, UNLOGGED: options.unlogged, SOURCED: options.sourced}
     return sa.Column(
         name,
         sql_type(python_type, options.precision, check_name),
@@ -147,7 +149,7 @@ def _field_column(definition: EntityDefinition, name: str) -> sa.Column[Any]:
         nullable=nullable,
         server_default=default,
         comment=options.description,
-        info={name: True for name, marked in ((SECRET, options.secret), (UNLOGGED, options.unlogged)) if marked},
+        info={name: True for name, is_set in flags.items() if is_set},
     )
 
 

@@ -20,6 +20,8 @@ from hub.model.unicode_text import OUTER_BLANKS, multi_line, single_line, visibl
 
 MAX_JSON_BYTES = 16_384  # bytes of free facts, as compact UTF-8
 MAX_NETWORKS = 100  # in one list
+MAX_SOURCE_LENGTH = 100
+RESERVED_SOURCES = ("api", "unknown")  # see provenance.py
 FIRST_YEAR_OF_BIRTH = 1880
 MIN_NATIONAL_DIGITS = 7  # of a telephone number that names somebody wherever it stands
 AMOUNT_LIMIT = 10**14  # which no amount reaches
@@ -41,6 +43,15 @@ def _code(value: str) -> str:
         return value.strip(OUTER_BLANKS)
     text = visible(value).strip(OUTER_BLANKS)
     return text if text.isascii() and unicodedata.is_normalized("NFC", value) else ""
+
+
+def source_name(value: str) -> str:
+    """The name of a system that says something of customers; raises ValueError."""
+    text = single_line(value)
+    if len(text) > MAX_SOURCE_LENGTH or text in RESERVED_SOURCES:
+        reserved = " and ".join(RESERVED_SOURCES)
+        raise ValueError(f"give at most {MAX_SOURCE_LENGTH} characters, and not {reserved}, which stand for no system")
+    return text
 
 
 def country(value: str) -> str:

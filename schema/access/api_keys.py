@@ -67,6 +67,11 @@ class ApiKey(
         personal=PersonalData.NOT_PERSONAL,
     )
     name: Column[str] = field("Name of the key.", sortable=True, personal=PersonalData.FREE_TEXT)
+    source: Column[str | None] = field(
+        "The system that it is for, which says what the key writes; `manual` without one for people, else `api`.",
+        check=validators.source_name,
+        personal=PersonalData.TECHNICAL,
+    )
     role: Column[str | None] = field(
         "Name of the role that it has by itself; empty for assigned roles only.",
         writable="command",

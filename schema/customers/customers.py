@@ -29,6 +29,7 @@ from hub.model import (
     unite,
     validators,
 )
+from hub.model.field_sources import field_sources, said_by_sources
 from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
 
@@ -95,12 +96,13 @@ class Customer(
     """A person or organisation that the business deals with."""
 
     kind: Column[CustomerKind] = field(
-        "A person or an organisation.", default=CustomerKind.PERSON, personal=PersonalData.PROFILE
+        "A person or an organisation.", default=CustomerKind.PERSON, sourced=True, personal=PersonalData.PROFILE
     )
     name: Column[str] = field(
         "Full or company name, as the customer writes it.",
         check=validators.single_line,
         sortable=True,
+        sourced=True,
         personal=PersonalData.NAME,
     )
     status: Column[CustomerStatus] = field(
@@ -130,6 +132,7 @@ class Customer(
     born_on: Column[date | None] = field(
         "Day of birth of a person. It tells people of one name apart.",
         check=validators.birthday,
+        sourced=True,
         personal=PersonalData.BIRTH,
     )
     country: Column[str | None] = field(
@@ -137,15 +140,20 @@ class Customer(
         check=validators.country,
         sortable=True,
         null_as="",
+        sourced=True,
         personal=PersonalData.ADDRESS,
     )
     language: Column[str | None] = field(
         "BCP 47 tag of the language to be used: `de`, `zh-Hant`.",
         check=validators.language,
+        sourced=True,
         personal=PersonalData.PROFILE,
     )
     currency: Column[str | None] = field(
-        "ISO 4217 code of the currency to bill in.", check=validators.currency, personal=PersonalData.PROFILE
+        "ISO 4217 code of the currency to bill in.",
+        check=validators.currency,
+        sourced=True,
+        personal=PersonalData.PROFILE,
     )
     annual_revenue: Column[MoneyAmount | None] = field(
         "What the customer sells in a year; another person must confirm what one person writes.",
@@ -167,6 +175,7 @@ class Customer(
         server_default={},
         merged_by_key=True,
         inside=True,
+        sourced=True,
         personal=PersonalData.FREE_TEXT,
     )
     former_ids: Column[list[str]] = field(
@@ -181,6 +190,31 @@ class Customer(
         """The former id by which the operation names the customer, if it does: clients should store `id` in its place."""
         named = {f"{Customer.definition.options['prefix']}_{former.hex}" for former in redirects}
         return next((former for former in former_ids if former in named), None)
+
+    @resolver(kind, name, born_on, country, language, currency, attributes, said=said_by_sources)
+    def field_sources(
+        self,
+        kind: str,
+        name: str,
+        born_on: str | None,
+        country: str | None,
+        language: str | None,
+        currency: str | None,
+        attributes: Mapping[str, object],
+        said: Mapping[str, Mapping[str, list[object]]] | None,
+    ) -> Json:
+        """Who says what, and since when: a list of `field`, `source`, `value`, `observedAt`, and whether it is `current`.
+
+        `field` is one of kind, name, bornOn, country, language, currency, or `attributes.` with a key."""
+        values: dict[str, object] = {
+            "kind": kind,
+            "name": name,
+            "bornOn": born_on,
+            "country": country,
+            "language": language,
+        }
+        values |= {"currency": currency} | {f"attributes.{key}": value for key, value in attributes.items()}
+        return Json(field_sources(values, said or {}))
 
     timeline = merged(TIMELINE, "Everything that happened, latest first.")
 

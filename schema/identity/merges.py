@@ -1,4 +1,6 @@
-"""Merges: two customers who became one. On the feed a merge is a change of its own, which comes before those of the rows."""
+"""Merges and splits: two customers who became one, or one who became two.
+
+On the feed each is a change of its own, which comes before those of the rows."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,6 +13,14 @@ from hub.schema.organisation.staff import Staff
 class MergeStatus(DescribedEnum):
     DONE = "DONE", "The two are one."
     UNDONE = "UNDONE", "It was undone: the two are two again."
+
+
+class MergeType(DescribedEnum):
+    MERGE = "MERGE", "A customer became part of another one; the former's id leads to the latter."
+    SPLIT = (
+        "SPLIT",
+        "A customer was parted from another one: `mergedId` is the id of the new one, `survivorId` of the old.",
+    )
 
 
 def _public_id(column: str) -> str:
@@ -31,8 +41,14 @@ class Merge(
     sortable=("updated_at",),
     indexes=(index("merged_key"), index("survivor_key")),
 ):
-    """A customer who became part of another one. The former's id leads to the latter."""
+    """A customer who became part of another one, whose id leads there; or one who was parted from another one."""
 
+    type: Column[MergeType] = field(
+        "Whether two became one, or one became two.",
+        default=MergeType.MERGE,
+        writable="command",
+        personal=PersonalData.NOT_PERSONAL,
+    )
     survivor_key: Column[UUID] = field("The customer who stayed.", hidden=True, personal=PersonalData.NOT_PERSONAL)
     merged_key: Column[UUID] = field("The customer who became part.", hidden=True, personal=PersonalData.NOT_PERSONAL)
     survivor_id: Column[str] = generated(

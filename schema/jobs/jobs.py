@@ -11,7 +11,8 @@ class JobType(DescribedEnum):
     IMPORT = "IMPORT", "Rows of a file are written."
     IMPORT_UNDO = "IMPORT_UNDO", "The rows that an import wrote become what they were."
     EXPORT = "EXPORT", "The rows of a query are written to a file."
-    MERGE = "MERGE", "One customer becomes part of another one, or what did is undone."
+    MERGE = "MERGE", "One customer becomes part of another one or is parted from it, or what did is undone."
+    SURVIVORSHIP = "SURVIVORSHIP", "Customers get the values that a policy of survivorship chooses."
 
 
 class JobStatus(DescribedEnum):

@@ -127,11 +127,8 @@ CONTEXTS = (
 # All of the model that a declaration knows: no rule and no writer.
 VOCABULARY = (
     "hub.model",
-    "hub.model.validators",
-    "hub.model.working_time",
-    "hub.model.code_patterns",
-    "hub.model.clock_expressions",
-    "hub.model.viewer_rows",
+    *(f"hub.model.{name}" for name in ("validators", "working_time", "code_patterns", "clock_expressions")),
+    *("hub.model.field_sources", "hub.model.viewer_rows"),
 )
 
 # Names of entities that the engine uses in another sense.

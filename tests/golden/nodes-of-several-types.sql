@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$118) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$122) AS row_to_json_1 
 FROM (SELECT (SELECT coalesce(json_agg(CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name, (SELECT row_to_json(t$8) AS row_to_json_3 
 FROM (SELECT t$7.v$0 AS "totalCount" 
@@ -190,8 +190,14 @@ FROM api_keys AS v$key
 WHERE v$key.id = $2::UUID AND v$key.public_id = t$112.owner)) OR t$112.staff_id = $4::UUID)) AS t$113) WHEN (t$0.type = 'mrg') THEN (SELECT row_to_json(t$115) AS row_to_json_56 
 FROM (SELECT 'Merge'::text AS __typename, 'mrg_' || replace(CAST(t$114.id AS TEXT), '-', '') AS id 
 FROM merges AS t$114 
-WHERE t$114.id = t$0.key) AS t$115) WHEN (t$0.type = 'mtc') THEN (SELECT row_to_json(t$117) AS row_to_json_57 
-FROM (SELECT 'MatchCandidate'::text AS __typename, 'mtc_' || replace(CAST(t$116.id AS TEXT), '-', '') AS id 
-FROM match_candidates AS t$116 
-WHERE t$116.id = t$0.key) AS t$117) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
-FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$118) AS anon_1
+WHERE t$114.id = t$0.key) AS t$115) WHEN (t$0.type = 'src') THEN (SELECT row_to_json(t$117) AS row_to_json_57 
+FROM (SELECT 'SourceRecord'::text AS __typename, 'src_' || replace(CAST(t$116.id AS TEXT), '-', '') AS id 
+FROM source_records AS t$116 
+WHERE t$116.id = t$0.key) AS t$117) WHEN (t$0.type = 'svp') THEN (SELECT row_to_json(t$119) AS row_to_json_58 
+FROM (SELECT 'SurvivorshipPolicy'::text AS __typename, 'svp_' || replace(CAST(t$118.id AS TEXT), '-', '') AS id 
+FROM survivorship_policies AS t$118 
+WHERE t$118.id = t$0.key) AS t$119) WHEN (t$0.type = 'mtc') THEN (SELECT row_to_json(t$121) AS row_to_json_59 
+FROM (SELECT 'MatchCandidate'::text AS __typename, 'mtc_' || replace(CAST(t$120.id AS TEXT), '-', '') AS id 
+FROM match_candidates AS t$120 
+WHERE t$120.id = t$0.key) AS t$121) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$122) AS anon_1

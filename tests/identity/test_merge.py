@@ -115,6 +115,7 @@ async def test_every_row_becomes_the_survivors_and_comes_back_byte_for_byte(
         "Task": (1, 0),
         "ApiKey": (1, 0),
         "IdentityReview": (0, 1),
+        "SourceRecord": (0, 1),
     }
     assert done["merge"] == {
         "id": done["merge"]["id"],

@@ -22,7 +22,7 @@ from hub.domain.access.unit_subtrees import BINDING_COLUMNS
 from hub.errors import BadInput, NotFound
 from hub.model.columns import timestamp
 from hub.model.statements import compile_statement
-from hub.model.validators import ip_networks
+from hub.model.validators import ip_networks, source_name
 from hub.rights import RoleVersion
 from hub.schema.access.api_keys import ApiKey
 from hub.schema.access.roles import AccessRole, RoleAssignment
@@ -50,6 +50,7 @@ class NewKey:
     staff_id: UUID | None = None
     follows_unit: bool = False  # whether it is bound to the unit of its member of staff, whichever that is
     allowed_networks: Sequence[str] = ()
+    source: str | None = None  # the system that it is for
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ _role_labels = (
     .where(sa.or_(AccessRole.c.name == _owner.c.role, AccessRole.c.id.in_(_assigned)))
     .correlate(_owner)
 )
+_OWNED = ("id", "role", "customer_id", "staff_id", "follows_unit", "allowed_networks", "source")
 _select_keys = (
     sa.select(
         _key.c.public_id,
@@ -108,7 +110,7 @@ _select_keys = (
         _key.c.created_at,
         _key.c.last_used_at,
         _key.c.session_of_id,
-        *(_owner.c[name] for name in ("id", "role", "customer_id", "staff_id", "follows_unit", "allowed_networks")),
+        *(_owner.c[name] for name in _OWNED),
         *key_limits.LIMIT_COLUMNS,
         _owner.c.public_id.label("owner_public_id"),
         _owner.c.name.label("owner_name"),
@@ -129,7 +131,8 @@ _find_keys = _select_keys.where(_key.c.public_id == sa.func.any(sa.bindparam("pu
 _FIND = to_sql(_find_keys)
 _FIND_WITH_HASHES = to_sql(_find_keys.add_columns(_key.c.hash, _key.c.previous_hash))
 _LIST = to_sql(_select_keys.order_by(_key.c.id))
-_OWN = ("name", "role", "unit_id", "customer_id", "staff_id", "follows_unit", "expires_at")  # as NewKey has them
+# As NewKey has them.
+_OWN = ("name", "role", "unit_id", "customer_id", "staff_id", "follows_unit", "expires_at", "source")
 _INSERTED = (*_OWN, "public_id", "hash", "session_of_id", "allowed_networks", "created_at", "updated_at")
 _INSERT = compile_statement(
     sa.insert(_key).values({name: sa.bindparam(name) for name in _INSERTED}).returning(_key.c.id), _key
@@ -236,6 +239,11 @@ def check_new_key(new_key: NewKey, now: datetime) -> list[str]:
     except ValueError as fault:
         raise BadInput(f"name: {fault}.", code="KEY_INVALID", argument="name") from None
     try:
+        if new_key.source is not None:
+            source_name(new_key.source)
+    except ValueError as fault:
+        raise BadInput(f"source: {fault}.", code="KEY_INVALID", argument="source") from None
+    try:
         return ip_networks(list(new_key.allowed_networks))
     except ValueError as fault:
         raise BadInput(f"networks: {fault}.", code="KEY_INVALID", argument="networks") from None
@@ -333,6 +341,7 @@ def _to_stored_key(row: asyncpg.Record, versions: Mapping[str, RoleVersion]) -> 
         row["owner_name"],
         row["expires_at"],
         roles=() if roles.built_in(held) else held,
+        key_source=row["source"] or "",
         limits=key_limits.from_row(row, stored or held),
     )
     same = ("public_id", "name", "unit_id", "created_at", "expires_at", "revoked_at", "last_used_at")

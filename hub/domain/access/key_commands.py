@@ -110,6 +110,9 @@ async def create(
     allowed_networks: Annotated[
         list[str] | None, "Networks that it may be used from, like 10.1.0.0/16 or 2001:db8::/32; all by default."
     ] = None,
+    source: Annotated[
+        str | None, "The system that it is for: what the key writes, this source says. `manual` stands for a person."
+    ] = None,
     now: datetime,
 ) -> ApiKeyCreatePayload:
     """Creates an API key. The key itself is in the payload and stored nowhere."""
@@ -125,6 +128,7 @@ async def create(
         staff_id=staff_id,
         follows_unit=staff_id is not None and customer_id is None and _follows_unit(unit_id, unrestricted=unrestricted),
         allowed_networks=allowed_networks or (),
+        source=source,
     )
     try:
         return ApiKeyCreatePayload(*await api_keys.insert(tx, viewer, new_key, now))

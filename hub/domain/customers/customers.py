@@ -73,14 +73,22 @@ select pg_advisory_xact_lock(key) from (
     select distinct hashtextextended(name, 0) as key from unnest($1::text[]) as name order by 1
 ) as keys
 """
+_LOCK_AND_USE_SOURCE = f"{_LOCK_IDENTIFIERS} cross join (select set_config('hub.source', $2, true)) as setting"
 
 
-async def lock_identifiers(tx: Connection, identifiers: Sequence[tuple[IdentifierKind, str]]) -> None:
-    """Keeps others from looking up or giving out the same identifiers until the transaction ends."""
+async def lock_identifiers(
+    tx: Connection, identifiers: Sequence[tuple[IdentifierKind, str]], source: str | None = None
+) -> None:
+    """Keeps others from looking up or giving out the same identifiers until the transaction ends.
+
+    `source` says what is written until then; see hub/model/provenance.py."""
     names: list[str] = []
     async for part in in_parts(identifiers, IDENTIFIERS_AT_ONCE):
         names += [f"{identifier_kind}:{normalized}" for identifier_kind, normalized in part]
-    await tx.execute(_LOCK_IDENTIFIERS, names)
+    if source is None:
+        await tx.execute(_LOCK_IDENTIFIERS, names)
+    else:
+        await tx.execute(_LOCK_AND_USE_SOURCE, names, source)
 
 
 @before_insert(Identifier)

@@ -29,7 +29,7 @@ from hub.domain.customers.observations import (
     valid_traits,
 )
 from hub.errors import BadInput, Forbidden, NotFound
-from hub.model import exact_json, rows, scopes, statements, validators
+from hub.model import exact_json, provenance, rows, scopes, statements, survivorship, validators
 from hub.model.columns import DescribedEnum, timestamp
 from hub.model.commands import command
 from hub.model.writer import writer_of
@@ -167,7 +167,7 @@ async def identify(
     valid = valid_identifiers(identifiers, supplied.get("country"), refusals)
     normalized_identifiers = sorted(valid, key=lambda identifier: RANK[identifier.identifier_kind])
     await lock_identifiers(
-        tx, [(identifier.identifier_kind, identifier.normalized) for identifier in normalized_identifiers]
+        tx, [(identifier.identifier_kind, identifier.normalized) for identifier in normalized_identifiers], source
     )
     matches = await _find_matches(tx, viewer, normalized_identifiers, source)
     matched_customer = await _pick_match(tx, matches, normalized_identifiers, source, supplied.get("born_on"))
@@ -349,10 +349,14 @@ def count_if_full(stored: Sequence[tuple[str, str, str]], identifier: Normalized
 async def _fill_missing(
     tx: Connection, viewer: Viewer, key: UUID, supplied: Mapping[str, Any], now: datetime, reasons: list[str]
 ) -> None:
-    """Fills in traits that the customer lacks; those that it has stay."""
+    """Fills in traits that the customer lacks; those that it has stay, unless a policy prefers what the source says."""
+    await provenance.record(tx, Customer.table, {key: supplied}, now)
+    policies = await survivorship.find_policies(tx, Customer.table, list(supplied))
+    await survivorship.derive(tx, Customer.table, policies, [key], now)
     row = await rows.lock_row(tx, viewer, Customer, key, "id")
-    missing = [name for name in ("born_on", "country", "language", "currency") if row[name] is None]
-    if "name" in supplied and await tx.fetchval(_NAMED_BY_IDENTIFIER, key, row["name"]):
+    names = (name for name in ("born_on", "country", "language", "currency") if name not in policies)
+    missing = [name for name in names if row[name] is None]
+    if "name" in supplied and "name" not in policies and await tx.fetchval(_NAMED_BY_IDENTIFIER, key, row["name"]):
         missing.append("name")
     updates = {name: supplied[name] for name in missing if name in supplied}
     attributes = exact_json.loads(row["attributes"])

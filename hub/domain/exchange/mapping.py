@@ -26,6 +26,7 @@ from hub.domain.exchange.mapping_types import (
 from hub.errors import BadInput
 from hub.model import validators
 from hub.model.entity import Entity, declared_entities
+from hub.model.validators import source_name
 from hub.model.writer import writer_of
 from hub.schema.customers.customers import Customer, IdentifierKind
 from hub.text_case import camel_case
@@ -60,14 +61,27 @@ def parse_mapping(text: str) -> ImportMapping:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         _refuse("it is no TOML", f"{error}")
-    _require_words(document, ("file", "values", "rows"), "the top")
+    _require_words(document, ("source", "file", "values", "rows"), "the top")
     tables = _table(document.get("values", {}), "values")
     named_values = {name: _table(values, f"values.{name}") for name, values in tables.items()}
     rows = document.get("rows")
     if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_ROWS:
         _refuse("rows", f"give 1 to {MAX_ROWS} tables [[rows]], one for each row that a line makes")
     reader = _RowReader(named_values)
-    return ImportMapping(_file_format(document.get("file", {})), tuple(reader.read(row) for row in rows))
+    sources = tuple(reader.read(row) for row in rows)
+    return ImportMapping(_file_format(document.get("file", {})), sources, _source(document, sources))
+
+
+def _source(document: Mapping[str, Any], rows: Sequence[RowSource]) -> str | None:
+    """Who says what the lines say: the mapping's `source`, else that of its identifiers if it is one alone."""
+    text = _text(document, "source", "the top")
+    if text is None:
+        named = {identifier.source for row in rows for identifier in row.identifiers}
+        return named.pop() if len(named) == 1 else None
+    try:
+        return source_name(text)
+    except ValueError as fault:
+        _refuse("source", f"{fault}")
 
 
 def _file_format(value: Any) -> FileFormat:

@@ -127,6 +127,7 @@ class ImportMapping:
 
     file: FileFormat
     rows: tuple[RowSource, ...]
+    source: str | None = None  # who says what the lines say; of the key that runs the import without one
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from hub.db.pool import Connection
-from hub.domain.identity import merging, unmerging
+from hub.domain.identity import merging, splitting, unmerging
 from hub.domain.identity.merge_plan import (
     MergePair,
     MergeSide,
@@ -25,7 +25,7 @@ from hub.errors import BadInput
 from hub.model.commands import Injected, command
 from hub.model.versions import require_version
 from hub.schema.customers.customers import Customer
-from hub.schema.identity.merges import Merge
+from hub.schema.identity.merges import Merge, MergeType
 from hub.schema.jobs.jobs import Job, JobType
 from hub.text_case import camel_case
 from hub.viewer import Viewer
@@ -103,7 +103,7 @@ async def merge(
     reasons = await blocking_reasons(tx, viewer, pair, now)
     if not dry_run:
         require_unblocked(reasons)
-        _require_fingerprint(fingerprint)
+        require_fingerprint(fingerprint)
     rows = await count_all(tx, merged_id)
     changed_fields = [camel_case(name) for name in resolved_values(pair)]
     if sum(rows.values()) > merge_limits.rows_at_once:
@@ -118,7 +118,7 @@ async def merge(
     if dry_run:
         await tx.execute("rollback to savepoint dry_run")
         return _payload(viewer, pair, None, None, counts, changed_fields, reasons)
-    _require_equal(fingerprint, _fingerprint(pair, counts))
+    require_equal(fingerprint, _fingerprint(pair, counts))
     return _payload(viewer, pair, key, None, counts, changed_fields, reasons)
 
 
@@ -154,7 +154,7 @@ async def _large(
     """Plans the merge of a customer with many rows, or starts the job that does it."""
     if dry_run:
         return _payload(viewer, pair, None, None, plan, fields, reasons)
-    _require_equal(sent_fingerprint, _fingerprint(pair, plan))
+    require_equal(sent_fingerprint, _fingerprint(pair, plan))
     job = await start_job(tx, viewer, pair, sum(count["moved"] for count in plan.values()), now)
     return _payload(viewer, pair, None, job, plan, fields, reasons)
 
@@ -185,21 +185,23 @@ async def _require_versions(tx: Connection, viewer: Viewer, pair: MergePair, ver
             raise
 
 
-def require_unblocked(reasons: Sequence[Mapping[str, str]]) -> None:
-    """Raises MERGE_BLOCKED if something speaks against a merge."""
+def require_unblocked(reasons: Sequence[Mapping[str, str]], argument: str = "merged_id") -> None:
+    """Raises MERGE_BLOCKED if something speaks against a merge or a split."""
     if reasons:
-        message = f"merged_id: {reasons[0]['message']}"
+        message = f"{argument}: {reasons[0]['message']}"
         extensions = {BLOCKED_BY: [dict(reason) for reason in reasons]}
-        raise BadInput(message, code="MERGE_BLOCKED", argument="merged_id", extensions=extensions)
+        raise BadInput(message, code="MERGE_BLOCKED", argument=argument, extensions=extensions)
 
 
-def _require_fingerprint(sent: str | None) -> None:
+def require_fingerprint(sent: str | None) -> None:
+    """Raises ARGUMENT_MISSING for a merge or split without the fingerprint of its dry run."""
     if sent is None:
-        message = "fingerprint: a merge repeats the fingerprint of its dry run; run it with `dryRun: true` first."
+        message = "fingerprint: it is that of the dry run; run it with `dryRun: true` first, and repeat it."
         raise BadInput(message, code="ARGUMENT_MISSING", argument="fingerprint")
 
 
-def _require_equal(sent: str | None, current: str) -> None:
+def require_equal(sent: str | None, current: str) -> None:
+    """Raises MERGE_CHANGED if the plan is no longer the one of the dry run."""
     if sent != current:
         message = (
             "fingerprint: the customers are not as they were in that dry run; look at a new one, then repeat its own."
@@ -211,7 +213,9 @@ class MergeUndoPayload(NamedTuple):
     """The payload of mergeUndo."""
 
     merge: Annotated[UUID, Merge, "The merge as it is now."]
-    customer: Annotated[UUID | None, Customer, "The customer who had been merged; empty while a job brings it back."]
+    customer: Annotated[
+        UUID | None, Customer, "The customer who had been merged, or from whom one was parted; empty while a job works."
+    ]
     job: Annotated[UUID | None, Job, "The job that undoes a merge of many rows."]
     report: Annotated[
         dict[str, object],
@@ -229,7 +233,7 @@ async def undo(
     now: datetime,
     merge_limits: Injected[MergeLimits],
 ) -> MergeUndoPayload:
-    """Makes two of one again: the merged customer comes back with its rows, under its own id.
+    """Makes two of one again: the merged customer comes back with its rows, under its own id. Of a split, it makes one of two.
 
     Only the latest merge of a customer can be undone, within HUB_MERGE_UNDO days. Later edits of rows stay, and rows that
     came since stay with the survivor."""
@@ -248,5 +252,9 @@ async def undo(
             total=row["rows"],
         )
         return MergeUndoPayload(id, None, job, {})
+    if row["type"] == MergeType.SPLIT:
+        Customer.require(viewer, "delete")
+        await splitting.undo_split(tx, row, now)
+        return MergeUndoPayload(id, row["survivor_key"], None, {})
     report = await unmerging.undo_merge(tx, row, now)
     return MergeUndoPayload(id, row["merged_key"], None, report.as_json())

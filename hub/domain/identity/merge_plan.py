@@ -11,7 +11,7 @@ import asyncpg
 
 from hub.db.pool import Connection
 from hub.errors import BadInput
-from hub.model import exact_json, rows, scopes, statements
+from hub.model import exact_json, rows, scopes, statements, survivorship
 from hub.model.columns import DescribedEnum
 from hub.model.entity import entity_of
 from hub.model.merge_rules import CustomerTable, customer_tables
@@ -55,6 +55,7 @@ class MergePair:
     survivor: asyncpg.Record
     merged: asyncpg.Record
     choices: Mapping[str, MergeSide]  # by column
+    surviving: Mapping[str, Any]  # by column, what policies choose among all that is said of the two
 
     @property
     def keys(self) -> tuple[UUID, UUID]:
@@ -101,7 +102,9 @@ async def lock_pair(
     arguments = {survivor: "survivor_id", merged: "merged_id"}
     locked = {key: await rows.lock_row(tx, viewer, Customer, key, arguments[key]) for key in sorted(arguments)}
     await _require_deletable(tx, viewer, merged)
-    return MergePair(locked[survivor], locked[merged], choices)
+    policies = await survivorship.find_policies(tx, Customer.table, choosable_columns())
+    surviving = await survivorship.surviving_values(tx, Customer.table, policies, (survivor, merged))
+    return MergePair(locked[survivor], locked[merged], choices, surviving)
 
 
 async def _require_deletable(tx: Connection, viewer: Viewer, key: UUID) -> None:
@@ -111,7 +114,7 @@ async def _require_deletable(tx: Connection, viewer: Viewer, key: UUID) -> None:
 
 
 def resolved_values(pair: MergePair) -> dict[str, Any]:
-    """The columns of the survivor that change: those that somebody chose, and those that it lacks."""
+    """The columns of the survivor that change: those that somebody or a policy chose, and those that it lacks."""
     definition = Customer.definition
     values: dict[str, Any] = {}
     # Columns under dual control go together: an amount and its currency. Only a person's choice moves them.
@@ -127,6 +130,9 @@ def resolved_values(pair: MergePair) -> dict[str, Any]:
         elif name in definition.verified_columns:
             if MergeSide.MERGED in verified and own != other:
                 values[name] = other
+        elif side is None and name in pair.surviving:
+            if own != pair.surviving[name]:
+                values[name] = pair.surviving[name]
         elif (side is MergeSide.MERGED or (side is None and own is None)) and own != other:
             values[name] = other
     if pair.survivor["owner_id"] is None and pair.merged["owner_id"] is not None:
@@ -165,6 +171,11 @@ def tables_in_order() -> list[CustomerTable]:
     return sorted(customer_tables(), key=lambda table: entity_of(table.table).definition.scope.name == "key_owned")
 
 
+def moving_tables() -> list[CustomerTable]:
+    """The same, without those whose rows stay."""
+    return [table for table in tables_in_order() if table.rule.way != "stay"]
+
+
 async def count_all(tx: Connection, key: UUID) -> dict[str, int]:
     """The rows of a customer by table."""
     counted = {t.name: await tx.fetchval(count_rows(t), key) for t in tables_in_order() if t.rule.way != "stay"}
@@ -178,7 +189,8 @@ def fingerprint(pair: MergePair, counts: Mapping[str, Any]) -> str:
     versions = [[str(row["id"]), row["version"]] for row in (pair.survivor, pair.merged)]
     pairs = {t.name for t in customer_tables() if t.is_pair}
     own = {name: count for name, count in counts.items() if name not in pairs}
-    plan = [versions, {name: side.value for name, side in pair.choices.items()}, own]
+    choices = {name: side.value for name, side in pair.choices.items()}
+    plan = [versions, choices, {name: str(value) for name, value in pair.surviving.items()}, own]
     return hashlib.sha256(exact_json.dumps(plan).encode()).hexdigest()[:32]
 
 

@@ -9,21 +9,17 @@ from uuid import UUID
 
 from hub.db.pool import Connection
 from hub.domain.identity import redirects
-from hub.domain.identity.merge_plan import MergePair, resolved_values, tables_in_order
-from hub.model import rows
+from hub.domain.identity.merge_plan import MergePair, MergeSide, resolved_values, tables_in_order
+from hub.domain.identity.moving import CHUNK, check_links, moving
+from hub.model import provenance, rows
 from hub.model.mover import SEARCH_TEXT, merge_steps
 from hub.schema.customers.customers import Customer
 from hub.schema.identity.merges import Merge, MergeStatus
 from hub.text_case import camel_case
 from hub.viewer import Viewer
 
-CHUNK = 5_000  # rows that one statement moves, so that each stays within its timeout
 Progress = Callable[[int], Awaitable[None]]  # awaited with the number of rows touched since it was awaited last
 
-# Rows that follow a subject are moved by statements of their own, not one by one by its trigger.
-_PREPARE = "select set_config('hub.follow', 'off', true)"
-_DEFER = "set constraints all deferred"
-_CHECK = "set constraints all immediate"
 _IMAGE = f"""
 insert into merge_rows (merge_id, table_name, row_id, action, row_version, before)
 select $2, 'customers', c.id, 'DROPPED', c.version, to_jsonb(c) - '{SEARCH_TEXT}' from customers as c where c.id = $1
@@ -70,10 +66,21 @@ async def merge_customers(
     choices = {camel_case(name): side.value for name, side in pair.choices.items()}
     # The first change of the transaction: whoever follows the feed learns of the merge before its rows.
     merge = await _insert_merge(tx, viewer, pair, choices, row_count, now, now + undo_period)
-    await tx.execute(_PREPARE)
-    await tx.execute(_DEFER)
-    await tx.execute(_IMAGE, merged, merge)
-    await _fill_survivor(tx, viewer, pair, merge, now)  # first: rows take the survivor's owner when they move
+    async with moving(tx):
+        await tx.execute(_IMAGE, merged, merge)
+        await _fill_survivor(tx, viewer, pair, merge, now)  # first: rows take the survivor's owner when they move
+        await move_all(tx, survivor, merged, merge, now, progress)
+        await _record_choices(tx, viewer, pair, merge, now)
+        await redirects.add(tx, survivor, merged, merge, now)
+        await check_links(tx)
+        await tx.execute(_DELETE, merged)
+    return merge
+
+
+async def move_all(
+    tx: Connection, survivor: UUID, merged: UUID, merge: UUID, now: datetime, progress: Progress = no_progress
+) -> None:
+    """Gives all rows of a customer to another one, and notes in the ledger what became of them."""
     for customer_table in tables_in_order():
         for step in merge_steps(customer_table):
             arguments = (survivor, merged, now, merge)
@@ -83,10 +90,14 @@ async def merge_customers(
                 await progress(count)
                 if not step.chunked or count < CHUNK:
                     break
-    await redirects.add(tx, survivor, merged, merge, now)
-    await tx.execute(_CHECK)
-    await tx.execute(_DELETE, merged)
-    return merge
+
+
+async def _record_choices(tx: Connection, viewer: Viewer, pair: MergePair, merge: UUID, now: datetime) -> None:
+    """What somebody chose, somebody says: a policy that believes people keeps it."""
+    rows_by_side = {MergeSide.SURVIVOR: pair.survivor, MergeSide.MERGED: pair.merged}
+    merged_columns = Customer.definition.merged_columns
+    values = {name: rows_by_side[side][name] for name, side in pair.choices.items() if name not in merged_columns}
+    await provenance.record_choice(tx, Customer.table, pair.survivor["id"], values, viewer.source, merge, now)
 
 
 async def _insert_merge(
@@ -115,12 +126,15 @@ async def _insert_merge(
 
 async def _fill_survivor(tx: Connection, viewer: Viewer, pair: MergePair, merge: UUID, now: datetime) -> None:
     """Gives the survivor the values that were chosen or that it lacks, under the rules of any update."""
-    values = {**resolved_values(pair), "former_ids": _former_ids(pair)}
+    resolved = resolved_values(pair)
+    values = {**resolved, "former_ids": _former_ids(pair)}
     key = pair.survivor["id"]
     before = await tx.fetchval(_VALUES, key)
-    await rows.update_row(tx, viewer, Customer, key, values, now, fields=tuple(pair.choices))
-    names = [*values, *(["unverified"] if any(name in Customer.definition.verified_columns for name in values) else [])]
-    await tx.execute(_CHANGED, key, merge, before, names)
+    await rows.update_row(tx, viewer, Customer, key, values, now, fields=tuple(pair.choices), derived=True)
+    claims = any(name in Customer.definition.verified_columns for name in resolved)
+    names = [*resolved, *(["unverified"] if claims else [])]  # former ids follow from redirects
+    if names:
+        await tx.execute(_CHANGED, key, merge, before, names)
 
 
 def _former_ids(pair: MergePair) -> list[str]:

@@ -55,6 +55,7 @@ _LEAD_BACK = """
 update customer_redirects as r set customer_id = $2 from merge_rows as l
 where l.merge_id = $3 and l.table_name = 'customer_redirects' and l.row_id = r.merged_id and r.customer_id = $1
 """
+_LEAD = "update customer_redirects set customer_id = $2 where merged_id = any($1)"
 _EDITION = "select max(updated_at) from merges"
 _ALL = "select merged_id from customer_redirects order by merged_at desc limit $1"
 MAX_KNOWN = 100_000  # redirects in memory; with more, each is looked up
@@ -77,6 +78,12 @@ async def remove(tx: Connection, survivor: UUID, merged: UUID, merge: UUID) -> N
     """Takes a redirect back, and leads those that led to the merged customer there again."""
     await tx.execute(_REMOVE, merged)
     await tx.execute(_LEAD_BACK, survivor, merged, merge)
+
+
+async def lead(tx: Connection, former: Collection[UUID], customer: UUID) -> None:
+    """Leads former keys to another customer, who got their rows."""
+    if former:
+        await tx.execute(_LEAD, list(former), customer)
 
 
 @lru_cache(maxsize=statements.STATEMENTS)

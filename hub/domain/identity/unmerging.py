@@ -13,9 +13,10 @@ from hub import schema
 from hub.db.pool import Connection
 from hub.domain.identity import redirects
 from hub.domain.identity.merge_plan import tables_in_order
-from hub.domain.identity.merging import CHUNK, Progress, no_progress
-from hub.errors import BadInput
-from hub.model import rows
+from hub.domain.identity.merging import Progress, no_progress
+from hub.domain.identity.moving import CHUNK, moving
+from hub.errors import BadInput, NotFound
+from hub.model import provenance, rows
 from hub.model.merge_rules import CustomerTable
 from hub.model.mover_undo import (
     composite_links,
@@ -29,7 +30,7 @@ from hub.model.mover_undo import (
 )
 from hub.model.subjects import followers
 from hub.schema.customers.customers import Customer
-from hub.schema.identity.merges import Merge, MergeStatus
+from hub.schema.identity.merges import Merge, MergeStatus, MergeType
 from hub.viewer import Viewer
 
 MAX_LISTED = 100
@@ -38,16 +39,25 @@ _LATER = """
 select m.id from merges as m
 where m.status = 'DONE' and (m.merged_at, m.id) > ($4, $1)
     and (m.survivor_key in ($2, $3) or m.merged_key in ($2, $3))
+    and (m.type = 'MERGE' or exists (select from customers as c where c.id = m.merged_key))
 order by m.merged_at desc, m.id desc limit 1
 """
 _LOCK_SURVIVOR = """
 select c.id from customers as c join merges as m on m.survivor_key = c.id where m.id = $1 for update of c
 """
-_PREPARE = "select set_config('hub.follow', 'off', true)"
-_DEFER = "set constraints all deferred"
-_CHECK = "set constraints all immediate"
 _DROPPED = """
 select ordinal, row_id from merge_rows where merge_id = $1 and table_name = $2 and action = 'DROPPED' order by ordinal
+"""
+_TRIM = f"""
+update customers as c set former_ids = remaining.ids, version = c.version + 1, updated_at = $2 from (
+    select array(
+        select former.id from customers as own, unnest(own.former_ids) with ordinality as former (id, number)
+        where own.id = $1 and exists (
+            select from customer_redirects as r where r.customer_id = $1
+                and '{Customer.definition.options["prefix"]}_' || replace(r.merged_id::text, '-', '') = former.id
+        ) order by former.number
+    ) as ids
+) as remaining where c.id = $1 and c.former_ids is distinct from remaining.ids
 """
 _END = """
 update merges set status = 'UNDONE', undone_at = $2, version = version + 1, updated_at = $2 where id = $1
@@ -93,7 +103,18 @@ async def lock_merge(tx: Connection, viewer: Viewer, key: UUID, now: datetime) -
         message = f"id: {public_id} came later and has one of the two customers; undo that one first."
         raise BadInput(message, code="MERGE_SUPERSEDED", argument="id", extensions={"merge": public_id})
     await rows.lock_row(tx, viewer, Customer, row["survivor_key"], "id")
+    if row["type"] == MergeType.SPLIT:
+        await _lock_parted(tx, viewer, row["merged_key"])
     return row
+
+
+async def _lock_parted(tx: Connection, viewer: Viewer, key: UUID) -> None:
+    """Locks the new customer of a split; raises MERGE_EXPIRED if it is gone."""
+    try:
+        await rows.lock_row(tx, viewer, Customer, key, "id")
+    except NotFound:
+        message = "id: the customer who was parted is gone, or this key may not see it; there is nothing to join."
+        raise BadInput(message, code="MERGE_EXPIRED", argument="id") from None
 
 
 async def undo_merge(
@@ -102,26 +123,26 @@ async def undo_merge(
     """Undoes a locked merge; returns what became of its rows."""
     survivor, merged, report = merge["survivor_key"], merge["merged_key"], UndoReport()
     arguments = (survivor, merged, now, merge["id"])
-    await tx.execute(_PREPARE)
-    await tx.execute(_DEFER)
-    for ordinal, _ in await tx.fetch(_DROPPED, merge["id"], Customer.table.name):
-        await tx.execute(insert_dropped(Customer.table), ordinal, now)
-    tables = tables_in_order()
-    for customer_table in tables:
-        await _restore_table(tx, customer_table, arguments, report, progress)
-    # Reviews come first: an identifier that comes back would make new ones.
-    for customer_table in sorted(tables, key=lambda t: not t.is_pair):
-        await _insert_dropped(tx, customer_table.table, arguments, report)
-    for link in composite_links(frozenset(t.name for t in tables)):
-        cleared = await tx.fetch(mend_links(*link), *arguments)
-        report.add(link[0].name, "edited", [row["id"] for row in cleared])
-    for pair in moving_followers(followers(schema.entities())):
-        await tx.execute(mend_followers(pair), *arguments)
-    restored = await tx.fetchrow(restore_values(Customer.table), *arguments)
-    assert restored is not None
-    report.add(Customer.table.name, "edited", restored["edited"])
-    await redirects.remove(tx, survivor, merged, merge["id"])
-    await tx.execute(_CHECK)
+    async with moving(tx):
+        for ordinal, _ in await tx.fetch(_DROPPED, merge["id"], Customer.table.name):
+            await tx.execute(insert_dropped(Customer.table), ordinal, now)
+        await provenance.forget_choice(tx, merge["id"])
+        tables = tables_in_order()
+        for customer_table in tables:
+            await _restore_table(tx, customer_table, arguments, report, progress)
+        # Reviews come first: an identifier that comes back would make new ones.
+        for customer_table in sorted(tables, key=lambda t: not t.is_pair):
+            await _insert_dropped(tx, customer_table.table, arguments, report)
+        for link in composite_links(frozenset(t.name for t in tables)):
+            cleared = await tx.fetch(mend_links(*link), *arguments)
+            report.add(link[0].name, "edited", [row["id"] for row in cleared])
+        for pair in moving_followers(followers(schema.entities())):
+            await tx.execute(mend_followers(pair), *arguments)
+        restored = await tx.fetchrow(restore_values(Customer.table), *arguments)
+        assert restored is not None
+        report.add(Customer.table.name, "edited", restored["edited"])
+        await redirects.remove(tx, survivor, merged, merge["id"])
+        await tx.execute(_TRIM, survivor, now)
     await tx.execute(_END, merge["id"], now)
     await tx.execute(_FORGET, merge["id"])
     return report

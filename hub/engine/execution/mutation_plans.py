@@ -67,8 +67,9 @@ class MutationCompiler:
 
         `network` is the client's address."""
         audit_context = orjson.dumps({**mutation.audit_context, **context.viewer.audit_context(network)}).decode()
+        viewer = context.viewer
         operation_identity = OperationIdentity(
-            context.viewer.actor, request_id, audit_context, lambda: fingerprint(*fingerprint_parts)
+            viewer.actor, request_id, audit_context, viewer.source, lambda: fingerprint(*fingerprint_parts)
         )
         return await self._executor.execute(mutation.fields, context, operation_identity)
 

@@ -72,12 +72,18 @@ class CompiledMutationField(CompiledOperation):
 
 @dataclass(frozen=True, slots=True)
 class OperationIdentity:
-    """Actor, request id and context for the change log, and the fingerprint of the operation for its idempotency record."""
+    """Actor, request id and context for the change log, who says what is written, and the operation's fingerprint."""
 
     actor: str
     request_id: str
     context: str  # a JSON object
+    source: str
     fingerprint: Callable[[], bytes]
+
+    @property
+    def caller(self) -> tuple[str, str, str, str]:
+        """Who writes, as statements record it."""
+        return self.actor, self.request_id, self.context, self.source
 
 
 def fingerprint(query: str, name: str | None, variables: Mapping[str, Any] | None) -> bytes:
@@ -220,13 +226,7 @@ class MutationExecutor:
         if not recording.text.startswith(f"INSERT INTO {field.single_statement.table} "):
             return None
         payload, identity = field.single_statement.payload, operation_identity
-        arguments = [
-            *payload.bind(context),
-            *recording.arguments,
-            identity.actor,
-            identity.request_id,
-            identity.context,
-        ]
+        arguments = [*payload.bind(context), *recording.arguments, *identity.caller]
         store_sql = None
         if key is not None:
             store_sql = self._idempotency.store_sql(len(arguments) + 1)
@@ -262,9 +262,7 @@ class MutationExecutor:
         async with transaction(
             pool,
             self._metadata,
-            operation_identity.actor,
-            operation_identity.request_id,
-            operation_identity.context,
+            *operation_identity.caller,
             serialized=serialized,
         ) as tx:
             for field, field_arguments in zip(fields, arguments, strict=True):

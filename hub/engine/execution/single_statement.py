@@ -62,7 +62,7 @@ def _needs_only_row(selection: ObjectSelection, table: str) -> bool:
 
 @lru_cache(maxsize=512)
 def combine(payload: str, payload_parameters: int, insert: str, insert_parameters: int, store_sql: str | None) -> str:
-    """Returns the whole statement; its parameters are those of payload, insert, actor, request, context and `store_sql`.
+    """Returns the whole statement; its parameters are those of payload, insert, actor, request, context, source and `store_sql`.
 
     The parameters of the insert are renumbered. `store_sql` is the beginning of an `insert … select …`."""
     pieces = insert.split("$")
@@ -75,7 +75,7 @@ def combine(payload: str, payload_parameters: int, insert: str, insert_parameter
     # Reads the CTE of the payload: an expression that occurs twice in the statement would be evaluated twice.
     response = """select convert_to('{"data":' || body || '}', 'UTF8') as answer$ from payload$"""
     store_cte = f", stored$ as ({store_sql} from ({response}) as response$)" if store_sql else ""
-    settings = ("hub.actor", "hub.request", "hub.context")
+    settings = ("hub.actor", "hub.request", "hub.context", "hub.source")
     set_actor = f"select {', '.join(f'set_config({name!r}, ${actor + i}, true)' for i, name in enumerate(settings))}"
     # No inserted row gives no payload. The triggers that read the actor fire at the end of the statement.
     return (

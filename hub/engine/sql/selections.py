@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from hub.engine.plan.list_nodes import CursorBound, SortColumn, SortTerm
 from hub.engine.plan.nodes import (
@@ -104,7 +105,8 @@ class SelectionCompiler:
             case ConditionSelection(holds):
                 return sa.func.coalesce(holds(row, self.aliases.rights), sa.false())
             case ExpressionSelection(expression, now):
-                return sa.cast(expression(row, param(now)), sa.Double)
+                value = expression(row, param(now))
+                return value if isinstance(value.type, JSONB) else sa.cast(value, sa.Double)
             case ToOneSelection(join, selection):
                 joined_row, conditions = join_table(self.aliases, join, row)
                 return self.select_row(selection, joined_row, conditions)
