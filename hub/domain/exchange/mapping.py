@@ -163,7 +163,7 @@ class _RowReader:
             words = {key: word for key, word in table.items() if key != "identifier"} | {"kind": table["identifier"]}
             return LinkSource(target, identifier=self._identifier(words, path))
         find = _text(table, "find", path)
-        columns = {camel_case(name): name for name in (*unique_columns(target), *customer_columns(target))}
+        columns = {camel_case(name): name for name in ("id", *unique_columns(target), *customer_columns(target))}
         if find is None or find not in columns:
             _refuse_name(str(find), list(columns), f"{path}.find", f"a column that finds a {target.__name__}")
         words = {key: word for key, word in table.items() if key != "find"}
