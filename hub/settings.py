@@ -75,7 +75,8 @@ class Settings(BaseSettings):
         "per process.",
     )
     graphiql: bool = Field(
-        True, description="Serve the pages `/graphiql` and `/live`. They contain no data and need an API key."
+        True,
+        description="Serve the pages `/graphiql`, `/live` and `/review`. They contain no data and need an API key.",
     )
     metrics: bool = Field(
         True, description="Serve Prometheus metrics at `/metrics`. They need no API key and contain no secrets."

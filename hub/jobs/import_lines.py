@@ -17,6 +17,7 @@ from hub.domain.exchange.mapping_types import (
     ImportMode,
     LinkSource,
 )
+from hub.domain.identity import redirects
 from hub.errors import BadInput, HubError, NotFound
 from hub.jobs.import_matching import match_rows, not_one, updates_of, updates_of_seen
 from hub.jobs.import_rows import (
@@ -140,6 +141,10 @@ class LinePlanner:
         for number, row in await match_rows(tx, self.viewer, target, (find,), sought):
             for customer in (row.get("customer_id"), None):
                 keys_by_value[sought[number][find], customer].append(row["id"])
+        if find == "id" and target is Customer:
+            missing = [row["id"] for row in sought if (row["id"], None) not in keys_by_value]
+            for former, current in (await redirects.resolve(tx, missing, self.viewer) if missing else {}).items():
+                keys_by_value[former, None].append(current)
         return {key: list(dict.fromkeys(keys)) for key, keys in keys_by_value.items()}
 
     async def _find_customers(
@@ -266,7 +271,8 @@ class LinePlanner:
         stored: dict[int, list[Mapping[str, Any]]] = {}
         faults: dict[int, HubError] = {}
         rows = [row for row in planned if row.identifiers]
-        identified = await identify_many(tx, self.viewer, [row.identifiers for row in rows]) if rows else []
+        groups, birthdays = [row.identifiers for row in rows], [row.values.get("born_on") for row in rows]
+        identified = await identify_many(tx, self.viewer, groups, birthdays) if rows else []
         keys = [{"id": one.customer} for one in identified if one.customer is not None]
         records = {record["id"]: record for _, record in await match_rows(tx, self.viewer, Customer, ("id",), keys)}
         for row, identification in zip(rows, identified, strict=True):

@@ -183,6 +183,7 @@ class SubscriptionRegistry:
         redirects = self._engine.redirects.redirects
         if redirects is None or not any(header.table in redirects.tables for header in headers):
             return
+        await redirects.refresh()  # which stored filters follow
         for group in tuple(self._groups.values()):
             keys = group.source.named_keys()
             own = await redirects.find(keys, group.source.viewer) if keys else {}

@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
@@ -13,8 +14,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from hub.db.pool import Connection
+from hub.domain.customers.birthdays import are_two_birthdays
 from hub.domain.customers.customers import IDENTIFIERS_AT_ONCE, SOURCE_SCOPED, lock_identifiers
-from hub.domain.customers.identify import RANK, count_if_full, matches_statement
+from hub.domain.customers.identify import RANK, SHARED_IN_FAMILIES, count_if_full, matches_statement
 from hub.domain.customers.lookup import comparable, may_compare
 from hub.domain.customers.observations import NormalizedIdentifier
 from hub.errors import BadInput
@@ -24,6 +26,7 @@ from hub.rights import Rights
 from hub.schema.customers.customers import Customer, Identifier, IdentifierKind
 from hub.viewer import Viewer
 
+_BORN_ON = "select id, born_on from customers where id = any($1) and born_on is not null"
 _STORED = "select customer_id, kind, normalized, source, verified from identifiers where customer_id = any($1)"
 
 
@@ -122,9 +125,14 @@ def _comparable_statement(rights: Rights) -> statements.SqlStatement:
 
 
 async def identify_many(
-    tx: Connection, viewer: Viewer, groups: Sequence[Sequence[SourcedIdentifier]]
+    tx: Connection,
+    viewer: Viewer,
+    groups: Sequence[Sequence[SourcedIdentifier]],
+    birthdays: Sequence[date | None] = (),
 ) -> list[Identification]:
-    """The customers of groups of identifiers, in their order; raises BadInput for none."""
+    """The customers of groups of identifiers, in their order; raises BadInput for none.
+
+    `birthdays` are those of the groups, where they are known: families share addresses."""
     flat = [(number, sourced) for number, group in enumerate(groups) for sourced in group]
     await lock_identifiers(tx, [(s.identifier.identifier_kind, s.identifier.normalized) for _, s in flat])
     hits: dict[int, list[_Hit]] = defaultdict(list)
@@ -141,19 +149,32 @@ async def identify_many(
         async for rows in in_parts(await tx.fetch(_STORED, customers)):
             for row in rows:
                 stored[row["customer_id"]].append((row["kind"], row["normalized"], row["source"]))
+    born_on: dict[UUID, date] = {}
+    if customers and any(birthdays):
+        born_on = {row["id"]: row["born_on"] for row in await tx.fetch(_BORN_ON, customers)}
     identified: list[Identification] = []
     for number, group in enumerate(groups):
         if number % 25 == 24:
             await asyncio.sleep(0)  # other work of the process goes on
-        identified.append(_identify(group, hits.get(number, []), stored))
+        birthday = birthdays[number] if birthdays else None
+        own_hits = sorted(hits.get(number, ()), key=_deciding_first)
+        possible = [hit for hit in own_hits if not _is_relative(hit, birthday, born_on.get(hit.customer))]
+        identified.append(_identify(group, own_hits, possible, stored))
     return identified
 
 
+def _deciding_first(hit: _Hit) -> tuple[int, bool]:
+    return RANK[hit.sourced.identifier.identifier_kind], not hit.is_strong
+
+
 def _identify(
-    group: Sequence[SourcedIdentifier], hits: list[_Hit], stored: Mapping[UUID, Sequence[_Stored]]
+    group: Sequence[SourcedIdentifier],
+    hits: Sequence[_Hit],
+    possible: Sequence[_Hit],
+    stored: Mapping[UUID, Sequence[_Stored]],
 ) -> Identification:
-    hits.sort(key=lambda hit: (RANK[hit.sourced.identifier.identifier_kind], not hit.is_strong))
-    customer = next((hit.customer for hit in hits if hit.is_strong and _may_be(group, stored[hit.customer])), None)
+    """The identification of a group with these hits, of which the possible ones may decide."""
+    customer = next((hit.customer for hit in possible if hit.is_strong and _may_be(group, stored[hit.customer])), None)
     taken = {hit.sourced for hit in hits if hit.same_source and hit.customer != customer}
     has = list(stored[customer]) if customer is not None else []
     new: list[SourcedIdentifier] = []
@@ -173,6 +194,13 @@ def _identify(
         message = "identifiers: the source has all of them of other customers; correct them there, or give another."
         raise BadInput(message, code="ALREADY_EXISTS", argument="identifiers")
     return Identification(customer, new, left_out, others)
+
+
+def _is_relative(hit: _Hit, birthday: date | None, stored: date | None) -> bool:
+    """Whether a customer who has the identifier was born on another day, and another system reported it."""
+    if hit.same_source or hit.sourced.identifier.identifier_kind not in SHARED_IN_FAMILIES:
+        return False
+    return birthday is not None and stored is not None and are_two_birthdays(stored, birthday)
 
 
 def _may_be(group: Sequence[SourcedIdentifier], stored: Sequence[_Stored]) -> bool:

@@ -69,10 +69,10 @@ def parse_mapping(text: str) -> ImportMapping:
         _refuse("rows", f"give 1 to {MAX_ROWS} tables [[rows]], one for each row that a line makes")
     reader = _RowReader(named_values)
     sources = tuple(reader.read(row) for row in rows)
-    return ImportMapping(_file_format(document.get("file", {})), sources, _source(document, sources))
+    return ImportMapping(_file_format(document.get("file", {})), sources, _source_of_lines(document, sources))
 
 
-def _source(document: Mapping[str, Any], rows: Sequence[RowSource]) -> str | None:
+def _source_of_lines(document: Mapping[str, Any], rows: Sequence[RowSource]) -> str | None:
     """Who says what the lines say: the mapping's `source`, else that of its identifiers if it is one alone."""
     text = _text(document, "source", "the top")
     if text is None:
@@ -179,7 +179,7 @@ class _RowReader:
             words = {key: word for key, word in table.items() if key != "identifier"} | {"kind": table["identifier"]}
             return LinkSource(target, identifier=self._identifier(words, path, of_any_source=True))
         find = _text(table, "find", path)
-        columns = {camel_case(name): name for name in (*unique_columns(target), *customer_columns(target))}
+        columns = {camel_case(name): name for name in ("id", *unique_columns(target), *customer_columns(target))}
         if find is None or find not in columns:
             _refuse_name(str(find), list(columns), f"{path}.find", f"a column that finds a {target.__name__}")
         words = {key: word for key, word in table.items() if key != "find"}
