@@ -60,6 +60,7 @@ def import_file(
     report, refused = _run(configuration, file, text, chosen, dry_run, rejects, layout)
     facts: dict[str, Any] = {
         "lines": report.done,
+        "dry_run": "nothing is written" if dry_run else None,
         **report.counts,
         "rejects": None if refused is None else str(refused),
     }
