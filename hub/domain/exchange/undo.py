@@ -195,9 +195,11 @@ def _reference_sqls(table: sa.Table) -> tuple[str, ...]:
 
 
 def _referrers(table: sa.Table) -> Iterator[tuple[sa.Table, str]]:
+    # Rows that are derived from others hold on to none: those of some entities, and those that no entity declares.
+    others = [e.table for e in declared_entities() if not e.definition.options.get("derived", False)]
     pairs: Mapping[tuple[str, str], sa.Table] = {
         (other.name, element.parent.name): other
-        for other in metadata.tables.values()
+        for other in others
         for constraint in other.foreign_key_constraints
         for element in constraint.elements
         if element.column.table is table and element.column.name == "id"
