@@ -3,16 +3,20 @@
 The generator's seeds differ from those that the parameters were chosen with, and can be set."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from bench.matching_people import febrl, planted, with_look_alikes
 from bench.matching_records import MatchingSet, MatchQuality, ScoredPairs
 from bench.matching_splink import score_with_splink
+from hub.domain.matching.calibration import calibrated_model
+from hub.domain.matching.comparisons import compare
 from hub.domain.matching.model import MatchModel
-from hub.domain.matching.pairs import candidate_pairs
+from hub.domain.matching.pairs import Pair, candidate_pairs
+from hub.domain.matching.records import MatchRecord
 from hub.domain.matching.scoring import AUTOMATIC_LEAST, MatchScorer
-from hub.domain.matching.training import collect, train
+from hub.domain.matching.training import collect, decides, train
 
 SEED = 20_260  # of the reported figures
 DUPLICATES_SHARE, LOOK_ALIKE_CUSTOMERS = 20, 20_000  # one customer in so many is planted twice
@@ -55,13 +59,19 @@ def run(customers: int, seed: int = SEED) -> Iterator[MatchingResult]:
 
 
 def score_with_hub(people: MatchingSet, *, trained: bool) -> ScoredPairs:
-    """The pairs that the hub compares, by its default parameters or by those that it trains on the records."""
+    """The pairs that the hub compares, by its default parameters, calibrated as every hub is, or by trained ones."""
     started_at = time.process_time()
     records = [person.record(index) for index, person in enumerate(people.people)]
-    model = train(collect(records), 1) if trained else MatchModel(customers=len(records))
-    scorer = MatchScorer(model)
-    weights = {pair: scorer.score(records[pair[0]], records[pair[1]]).total / 100 for pair in candidate_pairs(records)}
+    pairs = candidate_pairs(records)
+    scorer = MatchScorer(train(collect(records), 1) if trained else _calibrated(records, pairs))
+    weights = {pair: scorer.score(records[pair[0]], records[pair[1]]).total / 100 for pair in pairs}
     return ScoredPairs("hub, trained" if trained else "hub, untrained", weights, time.process_time() - started_at)
+
+
+def _calibrated(records: Sequence[MatchRecord], pairs: AbstractSet[Pair]) -> MatchModel:
+    """The defaults with the prior that rules alone find in the records."""
+    decided = sum(decides(compare(records[one], records[other])) for one, other in pairs)
+    return calibrated_model(MatchModel(), len(records), 2 * decided / len(records))
 
 
 def _result(people: MatchingSet, scored: ScoredPairs, same: set[tuple[int, int]]) -> MatchingResult:

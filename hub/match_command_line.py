@@ -42,7 +42,8 @@ def train_model(
 ) -> None:
     """Learn from the stored customers how those who are one agree, without anybody's labels, and score all of them anew.
 
-    The defaults serve until then. A hub of a few hundred customers stays close to them."""
+    Until then the defaults serve, with the share of duplicates that the hub itself counts. A hub of a few hundred customers
+    stays close to them."""
     configuration = settings_module.load(data_dir=data, statement_timeout=STATEMENT_SECONDS)
     trained = run_with_settings(configuration, lambda pool: _train(pool, limit))
     print(f"version {trained.version}, of {trained.customers:,} customers and {trained.deterministic:,} certain pairs")

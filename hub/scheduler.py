@@ -11,6 +11,7 @@ from uuid import UUID
 from hub.changefeed import audit_chain
 from hub.db import log_partitions
 from hub.db.audit_buffer import FLUSH_INTERVAL, AuditBuffer
+from hub.db.database_errors import report_failure
 from hub.db.pool import Pool
 from hub.db.transaction import record_caller
 from hub.domain.access import key_upkeep, token_sessions
@@ -19,11 +20,10 @@ from hub.domain.exchange import dry_runs, import_store
 from hub.domain.identity import merging
 from hub.domain.identity.merge_commands import MergeLimits
 from hub.domain.jobs import queue as job_queue
-from hub.domain.matching import automatic
+from hub.domain.matching import automatic, calibration
 from hub.domain.webhooks import retention
 from hub.jobs.export_job import delete_old_files
 from hub.model import idempotency, timer_runs
-from hub.observability import InternalFailure, emit
 from hub.settings import Settings
 from hub.time_source import REAL_TIME, TimeSource
 from hub.viewer import ADMIN
@@ -112,6 +112,12 @@ def _log_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator[P
 
 
 def _matching_tasks(pool: Pool, settings: Settings, time_source: TimeSource) -> Iterator[PeriodicTask]:
+    async def calibrate() -> bool:
+        async with pool.transaction() as tx:
+            await calibration.calibrate(tx, time_source.now())
+        return False
+
+    yield PeriodicTask("calibrate matching", 60.0, calibrate)
     least_score = settings.match_automatic_merge
     if least_score is None:
         return
@@ -209,5 +215,5 @@ async def _run_once(periodic_task: PeriodicTask) -> bool:
         return await periodic_task.run()
     except Exception as error:
         # The next run may succeed; a periodic task must not stop the hub.
-        emit(InternalFailure("", periodic_task.name, error))
+        report_failure(periodic_task.name, error)
         return False

@@ -75,7 +75,8 @@ class Settings(BaseSettings):
         "per process.",
     )
     graphiql: bool = Field(
-        True, description="Serve the pages `/graphiql` and `/live`. They contain no data and need an API key."
+        True,
+        description="Serve the pages `/graphiql`, `/live` and `/review`. They contain no data and need an API key.",
     )
     metrics: bool = Field(
         True, description="Serve Prometheus metrics at `/metrics`. They need no API key and contain no secrets."
@@ -164,6 +165,9 @@ class Settings(BaseSettings):
         1_073_741_824, ge=1, description="Most bytes of a file that is imported, once it is decompressed."
     )
     upload_limit: int = Field(268_435_456, ge=1, description="Most bytes of a file that is sent to `POST /imports`.")
+    upload_count: int = Field(
+        20, ge=1, description="Files of one API key that wait for an import or are imported, pasted ones included."
+    )
     job_retention: int = Field(
         30, ge=1, le=3650, description="Days for which finished jobs, their files and rejected lines are stored."
     )

@@ -10,7 +10,7 @@ import { gzipSync } from "node:zlib";
 const here = dirname(fileURLToPath(import.meta.url));
 const out = process.argv[2] ?? join(here, "..", "hub", "web", "static");
 const sources = process.argv[3] ?? "";
-const PAGES = { graphiql: "src/graphiql/graphiql.jsx", live: "src/live/live.js" };
+const PAGES = { graphiql: "src/graphiql/graphiql.jsx", live: "src/live/live.js", review: "src/review/review.js" };
 
 // `import operations from "saved-operations"` returns every file of src/graphiql/operations, sorted by name.
 const savedOperations = {

@@ -130,6 +130,8 @@ class CompiledRow:
     def by_customer(self, link: LinkSource) -> bool:
         """Whether a link's target is looked for among the rows of the row's customer alone."""
         definition = link.target.definition
+        if link.find == "id":
+            return False
         has_both = definition.has_customer and "customer_id" in self.source.fields
         return has_both and definition.columns[str(link.find)].options.unique is None
 
@@ -223,4 +225,4 @@ def _identifier(source: IdentifierSource, record: FileRecord, country: Any, argu
         if error.argument != "country" or source.country is not None:  # else it is the customer's own
             error.message, error.argument = f"{argument}.{error.message}", f"{argument}.{error.argument}"
         raise error from None
-    return SourcedIdentifier(NormalizedIdentifier(source.kind, value, normalized, source.verified), source.source)
+    return SourcedIdentifier(NormalizedIdentifier(source.kind, value, normalized, source.verified), source.source or "")

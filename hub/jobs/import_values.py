@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import partial
 from typing import Any, TypeAlias
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from hub.domain.exchange.mapping_types import FileFormat, JsonSource, ValueSource
@@ -27,6 +28,7 @@ WITHOUT_BLANKS = str.maketrans("", "", BLANKS)
 THOUSANDS = {".": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?"), ",": re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?")}
 AMBIGUOUS = re.compile(r"[+-]?\d{1,3}[.,]\d{3}")
 LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?")
+HEX_KEY = re.compile(r"[0-9a-f]{32}")
 MAX_INT = 2**31 - 1
 
 
@@ -127,6 +129,13 @@ def _text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, bool | list | dict) else str(value)
 
 
+def _key(value: Any, entity: type[Entity]) -> UUID:
+    prefix, _, digits = _text(value).strip().partition("_")
+    if prefix != entity.definition.options["prefix"] or HEX_KEY.fullmatch(digits) is None:
+        raise ValueError(f"{_text(value)[:40]!r} is no id of {entity.__name__}; give one as the hub does")
+    return UUID(digits)
+
+
 def _texts(value: Any) -> list[str]:
     if isinstance(value, list):
         return [_text(item) for item in value]
@@ -152,6 +161,8 @@ def parser(annotation: Any, source: ValueSource, file: FileFormat) -> Parse:
 
 def field_parser(entity: type[Entity], column: str, source: ValueSource, file: FileFormat) -> Parse:
     """The function that reads cells of a column of an entity."""
+    if column == "id":
+        return partial(_key, entity=entity)
     return parser(entity.definition.annotations.get(column, str), source, file)
 
 

@@ -370,7 +370,8 @@ def _narrowed(
 
 def hides_rows_of_customers(table: sa.Table, rights: Rights) -> bool:
     """Whether a viewer with these rights may see a customer and yet not all of its rows in the table."""
-    if rights.narrowed and rights.filters_rows(registry.registered(table).__name__):
+    tables = [table, metadata.tables["customers"]] if _registry[table].second_customer else [table]
+    if rights.narrowed and any(rights.filters_rows(registry.registered(t).__name__) for t in tables):
         return True
     return _registry[table].hides_rows_of_customers(rights.binding)
 

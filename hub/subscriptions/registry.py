@@ -10,6 +10,7 @@ from typing import Protocol
 
 from hub.changefeed.feed import SCAN_BATCH, ChangeFeed, ChangeHeader
 from hub.db.change_positions import CursorExpired
+from hub.db.database_errors import report_failure
 from hub.db.fair_queue import FairQueue, Flow
 from hub.engine.document.documents import InvalidDocument
 from hub.engine.execution.redirects import RedirectFollower
@@ -147,7 +148,7 @@ class SubscriptionRegistry:
                 await asyncio.sleep(RETRY_DELAY)
             except Exception as error:
                 # A database outage or a defect delays the subscribers, but loses no change.
-                emit(InternalFailure("", "following the change feed", error))
+                report_failure("following the change feed", error)
                 more = False
                 await asyncio.sleep(RETRY_DELAY)
             if not more:
@@ -182,6 +183,7 @@ class SubscriptionRegistry:
         redirects = self._engine.redirects.redirects
         if redirects is None or not any(header.table in redirects.tables for header in headers):
             return
+        await redirects.refresh()  # which stored filters follow
         for group in tuple(self._groups.values()):
             keys = group.source.named_keys()
             own = await redirects.find(keys, group.source.viewer) if keys else {}

@@ -1,4 +1,4 @@
-"""Serves the GraphiQL and live pages and their files, with security headers and caching. They contain no key and no data.
+"""Serves the GraphiQL, live and review pages and their files, with security headers and caching. They contain no key and no data.
 
 The pages' source is in ui/, built into static/. The build's manifest lists the file names.
 """
@@ -114,6 +114,10 @@ class Pages:
         """GET /live"""
         return self._page("live", f"{self.title}, live", request)
 
+    async def review(self, request: Request) -> Response:
+        """GET /review"""
+        return self._page("review", f"{self.title}, review", request)
+
     def _page(self, name: str, title: str, request: Request) -> Response:
         if self.bundle is None:
             return PlainTextResponse(NOT_BUILT, 503, PAGE_SECURITY_HEADERS)
@@ -152,7 +156,7 @@ def routes(
     title: str = "Customer hub",
     folder: Path = STATIC_FOLDER,
 ) -> list[BaseRoute]:
-    """Returns the routes of /graphiql and /live, to which / leads; none if they are disabled."""
+    """Returns the routes of /graphiql, to which / leads, /live and /review; none if they are disabled."""
     if not enabled:
         return []
     pages = Pages(Bundle.read(folder), title)
@@ -161,6 +165,8 @@ def routes(
         Route("/graphiql", pages.graphiql, methods=["GET"]),
         Route("/live", pages.live, methods=["GET"]),
         Route("/live/", RedirectResponse("../live", headers=PAGE_SECURITY_HEADERS), methods=["GET"]),
+        Route("/review", pages.review, methods=["GET"]),
+        Route("/review/", RedirectResponse("../review", headers=PAGE_SECURITY_HEADERS), methods=["GET"]),
         Route("/graphiql/", RedirectResponse("../graphiql", headers=PAGE_SECURITY_HEADERS), methods=["GET"]),
         Route("/graphiql/static/{name}", pages.file, methods=["GET"]),
     ]

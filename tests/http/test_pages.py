@@ -1,4 +1,4 @@
-"""The pages /graphiql and /live as they are served: their headers and their files. They hand out no key."""
+"""The pages /graphiql, /live and /review as they are served: their headers and their files. They hand out no key."""
 
 import json
 import re
@@ -19,7 +19,9 @@ MakeClient = Callable[..., TestClient]
 def make_client(tmp_path: Path) -> MakeClient:
     """A client of a small made-up bundle."""
     names = {"graphiql-AAAA.js": True, "graphiql-BBBB.css": False, "icon-CCCC.svg": False, "licences.txt": False}
-    entries = {name: {"script": f"{name}-AAAA.js", "style": f"{name}-BBBB.css"} for name in ("graphiql", "live")}
+    entries = {
+        name: {"script": f"{name}-AAAA.js", "style": f"{name}-BBBB.css"} for name in ("graphiql", "live", "review")
+    }
     manifest = {"pages": entries, "icon": "icon-CCCC.svg", "files": names}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     for name in names:
@@ -35,7 +37,7 @@ def make_client(tmp_path: Path) -> MakeClient:
 
 def test_every_answer_forbids_what_does_not_come_from_the_hub(make_client: MakeClient) -> None:
     files = ("/graphiql/static/graphiql-BBBB.css", "/graphiql/static/absent")
-    for path in ("/graphiql", "/live", *files):
+    for path in ("/graphiql", "/live", "/review", *files):
         headers = make_client().get(path).headers
         assert headers["content-security-policy"] == (
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; worker-src 'self'; "
@@ -48,7 +50,8 @@ def test_every_answer_forbids_what_does_not_come_from_the_hub(make_client: MakeC
 
 
 @pytest.mark.parametrize(
-    ("name", "title"), [("graphiql", "A &amp; &quot;B&quot;"), ("live", "A &amp; &quot;B&quot;, live")]
+    ("name", "title"),
+    [("graphiql", "{}"), ("live", "{}, live"), ("review", "{}, review")],
 )
 def test_a_page_has_no_inline_code_and_tells_everything_in_metas(
     make_client: MakeClient, name: str, title: str
@@ -61,7 +64,7 @@ def test_a_page_has_no_inline_code_and_tells_everything_in_metas(
     assert re.findall(r"<style|style=| on\w+=|https?:", page) == []
     metas = {"endpoint": "graphql", "session": "graphiql/session"}
     assert dict(re.findall(r'<meta name="hub:(\w+)" content="(.*?)">', page)) == metas
-    assert f"<title>{title}</title>" in page
+    assert f"<title>{title.format('A &amp; &quot;B&quot;')}</title>" in page
 
 
 def test_the_page_is_asked_for_anew_and_answered_with_304_while_it_is_the_same(make_client: MakeClient) -> None:
@@ -76,7 +79,7 @@ def test_the_page_is_asked_for_anew_and_answered_with_304_while_it_is_the_same(m
 @pytest.mark.parametrize("headers", [{}, {"host": "localhost"}, {"x-forwarded-for": "192.0.2.7"}])
 def test_no_page_hands_out_a_key(make_client: MakeClient, headers: dict[str, str]) -> None:
     assert make_client().get("/graphiql/config.json", headers=headers).status_code == 404
-    for page in ("/graphiql", "/live"):
+    for page in ("/graphiql", "/live", "/review"):
         assert "hub_" not in make_client().get(page, headers=headers).text
 
 
@@ -99,14 +102,14 @@ def test_only_files_of_the_bundle_are_served(make_client: MakeClient, name: str)
     assert make_client().get(f"/graphiql/static/{name}").status_code == 404
 
 
-@pytest.mark.parametrize("name", ["graphiql", "live"])
+@pytest.mark.parametrize("name", ["graphiql", "live", "review"])
 def test_a_slash_too_many_leads_to_the_page(make_client: MakeClient, name: str) -> None:
     answer = make_client().get(f"/{name}/", follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (307, f"../{name}")
 
 
 def test_the_pages_can_be_switched_off(make_client: MakeClient) -> None:
-    for path in ("/", "/graphiql", "/live", "/graphiql/static/graphiql-AAAA.js"):
+    for path in ("/", "/graphiql", "/live", "/review", "/graphiql/static/graphiql-AAAA.js"):
         assert make_client(enabled=False).get(path).status_code == 404
 
 

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import asyncpg
 import pytest
 import random_runs
-from imports_client import run_import, undo_import
+from conftest import create_api_key
+from imports_client import START, run_import, undo_import
 from writer_client import HubClient
 
 BATCH = 40
@@ -226,3 +227,62 @@ async def test_an_import_writes_and_refuses_what_mutations_do(
             shown,
         )
         assert await rows(connection, subject.table) == imported
+
+
+BY_IDENTIFIERS = """
+[[rows]]
+entity = "Customer"
+match = "identifiers"
+identifiers = [{ kind = "EXTERNAL_ID", column = "id", SOURCE }, { kind = "EMAIL", column = "mail", SOURCE }]
+fields.name = "name"
+"""
+UPDATER = [
+    {"entity": "Customer", "verbs": ["READ", "UPDATE"]},
+    {"entity": "Identifier", "verbs": ["READ"]},
+    {"entity": "Job", "verbs": ["READ", "CREATE"]},
+    {"entity": "ImportReject", "verbs": ["READ"]},
+]
+ROLE = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
+
+
+async def test_updates_ask_for_the_rights_that_their_lines_need(northwind_client: HubClient) -> None:
+    await northwind_client.query(ROLE, {"input": {"name": "updater", "rules": UPDATER}})
+    key = await create_api_key(northwind_client.dsn, "updater")
+    client = HubClient(northwind_client.dsn, northwind_client.app, key)
+    mapping = BY_IDENTIFIERS.replace("SOURCE", 'source = "northwind"')
+    content = "id,mail,name\nALFKI,,Alfred\nANATR,ana@trujillo.mx,Ana\nALFKI,,Alfred\n"
+    job = await run_import(client, mapping, content, mode="UPDATE")
+    assert job["counts"] == {"Customer.updated": 1, "Customer.unchanged": 1, "rejected": 1}
+    assert [(reject["line"], reject["code"]) for reject in job["rejects"]] == [(3, "FORBIDDEN")]
+    assert (await client.error(START, {"input": {"mapping": mapping, "content": content}}))["code"] == "FORBIDDEN"
+
+
+async def test_identifiers_that_find_nobody_are_refused_with_the_remedy(northwind_client: HubClient) -> None:
+    refused = {
+        "verified = false": "rows[0].identifiers[0].source: say which system it is of, such as source",
+        'source = "nortwind"': "customer: no customer has such identifiers of the source 'nortwind', so UPDATE finds nobody",
+    }
+    for words, message in refused.items():
+        variables = {"mapping": BY_IDENTIFIERS.replace("SOURCE", words), "content": "id,mail,name\n", "mode": "UPDATE"}
+        error = await northwind_client.error(START, {"input": variables})
+        assert (error["code"], message in error["message"]) == ("MAPPING_INVALID", True), error["message"]
+
+
+LINK = """
+[[rows]]
+entity = "Order"
+match = "number"
+fields.number = "order"
+fields.customer = { identifier = "PHONE", column = "phone", country = { value = "DE" } }
+fields.currency = { value = "EUR" }
+"""
+
+
+async def test_a_link_without_a_source_finds_the_customer_of_any_system(northwind_client: HubClient) -> None:
+    job = await run_import(northwind_client, LINK, "order,phone\nL-1,030 / 007 43 21\nL-2,030 111 22 33\n")
+    assert [(reject["line"], reject["code"]) for reject in job["rejects"]] == [(3, "NOT_FOUND")]
+    identifiers = 'customer { identifiers(filter: {value: {eq: "ALFKI"}}) { totalCount } }'
+    query = f'{{ orders(filter: {{number: {{eq: "L-1"}}}}) {{ nodes {{ {identifiers} }} }} }}'
+    assert (await northwind_client.query(query))["orders"]["nodes"] == [
+        {"customer": {"identifiers": {"totalCount": 1}}}
+    ]

@@ -6,6 +6,8 @@ from decimal import Decimal
 import pytest
 
 from hub.domain.matching.blocking import blocking_keys
+from hub.domain.matching.calibration import calibrated_model
+from hub.domain.matching.candidates import reasons_json
 from hub.domain.matching.comparisons import FIELDS, LEVELS, MatchField, compare
 from hub.domain.matching.model import MatchModel
 from hub.domain.matching.names import organisation_name, person_name
@@ -13,6 +15,7 @@ from hub.domain.matching.pairs import candidate_pairs
 from hub.domain.matching.records import MatchRecord, match_address, match_record
 from hub.domain.matching.scoring import MatchScorer
 from hub.domain.matching.training import collect, train
+from hub.model import exact_json
 
 FIRST_NAMES = ("Ada", "Bela", "Cora", "Dirk", "Emil", "Fritz", "Gero", "Hilda", "Ines", "Jost", "Karl", "Lena")
 FAMILY_NAMES = ("Adler", "Brandt", "Conrad", "Dorn", "Ebert", "Falk", "Graf", "Hahn", "Igel", "Jahn", "Kern", "Lang")
@@ -88,6 +91,17 @@ def test_weights_add_up_and_the_order_of_two_does_not_matter() -> None:
             assert scorer.score(records[second], records[first]).total == score.total
 
 
+def test_weights_add_up_whatever_agrees() -> None:
+    generator = random.Random(4)
+    scorer = MatchScorer(MatchModel())
+    for _ in range(2_000):
+        levels = tuple(generator.randrange(len(LEVELS[name])) for name in FIELDS)
+        score = scorer.score_levels(levels, [-generator.random() * 20 for _ in FIELDS])
+        stored = exact_json.loads(reasons_json(score))
+        assert sum(Decimal(str(reason["weight"])) for reason in stored) == score.score == Decimal(score.total) / 100
+        assert len({reason["field"] for reason in stored}) == len(stored)
+
+
 def test_training_is_repeatable_and_survives_its_storage() -> None:
     records = people(300, seed=2)
     model = train(collect(records), 7)
@@ -104,6 +118,14 @@ def test_training_on_little_stays_with_the_defaults() -> None:
         model = train(collect(records), 1)
         for name in FIELDS:
             assert model.same[name] == pytest.approx(MatchModel().same[name], abs=0.02)
+
+
+def test_the_prior_follows_the_customers_and_never_falls_below_the_default() -> None:
+    default = MatchModel(customers=50_000)
+    assert calibrated_model(MatchModel(), 50_000, 0.0).prior == default.prior
+    many = calibrated_model(MatchModel(), 50_000, 1.6)
+    assert many.customers == 50_000
+    assert many.duplicates == pytest.approx(2.0, rel=1e-4)
 
 
 def test_customers_share_a_key_with_themselves_misspelt() -> None:

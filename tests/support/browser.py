@@ -114,9 +114,20 @@ class BrowserTab:
     async def press(self, key: str) -> None:
         """Presses a key, wherever the focus is."""
         text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
-        code = {"Enter": 13, "Escape": 27}.get(key, 0)
+        code = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowRight": 39}.get(key, 0)
         await self.send("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, windowsVirtualKeyCode=code)
         await self.send("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
+
+async def tab_to(page: BrowserTab, selector: str) -> None:
+    """Presses Tab until the focus is on an element that a selector matches."""
+    focused = f"[document.activeElement?.matches({json.dumps(selector)})]"
+    await page.wait_for(f"document.querySelector({json.dumps(selector)})")
+    for _ in range(80):
+        if await page.wait_for(focused) == [True]:
+            return
+        await page.press("Tab")
+    raise AssertionError(f"the keyboard does not reach {selector}")
 
 
 async def wait_through_reload(page: BrowserTab, expression: str) -> None:

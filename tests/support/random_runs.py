@@ -36,7 +36,7 @@ class RunSize:
 SIZES: Mapping[str, RunSize] = {
     "oracle operations": RunSize.with_a_tenth(2_000),
     "oracle operations of a bound key": RunSize.with_a_tenth(500),
-    "percent of the walk of a bound key": RunSize.with_a_tenth(100),
+    "percent of the walk of a bound key": RunSize(100, 4),
     "pairs of random roles": RunSize.with_a_tenth(20),
     "thousandths of the walk of a random role": RunSize(300, 8),
     "viewers of a role": RunSize(5, 2),
@@ -50,9 +50,11 @@ SIZES: Mapping[str, RunSize] = {
     "thousandths of the walk of a shipped role": RunSize(300, 3),
     "customers handed over": RunSize.with_a_tenth(1_000),
     "schemathesis cases of each root": RunSize(17, 1),
+    "percent of the roots that schemathesis calls": RunSize(100, 25),
+    "percent of the lists whose plans are read": RunSize(100, 25),
     "model stories": RunSize(500, 40),
     "rounds of identify at once": RunSize.with_a_tenth(100),
-    "rounds of edits": RunSize(50, 10),
+    "rounds of edits": RunSize(50, 4),
     "rows of an export": RunSize(1_000_000, 50_000),
     "lines that are imported and written": RunSize.with_a_tenth(2_000),
     "orders of Northwind": RunSize(830, 40),
@@ -103,6 +105,13 @@ def values(argument: str, names: Iterable[str], part: Sequence[str] | None = Non
     names = list(names)
     whole = (pytest.param(name, marks=pytest.mark.soak, id=f"{name}-whole") for name in names)
     return pytest.mark.parametrize(argument, [*(part or names), *whole])
+
+
+def share(names: str, items: Sequence[tuple[str, ...]], run: str) -> pytest.MarkDecorator:
+    """Runs a test for a share of the items in `make test`, evenly spread, and for the others in `make soak`."""
+    part = set(spread(items, SIZES[run].part, names))
+    params = [pytest.param(*item, marks=() if item in part else pytest.mark.soak) for item in items]
+    return pytest.mark.parametrize(names, params)
 
 
 def spread(items: Sequence[T], percent: int, label: str) -> Sequence[T]:

@@ -7,12 +7,22 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
-from browser import BrowserTab, open_browser, requires_browser, wait_through_reload
+from browser import (
+    BrowserTab,
+    open_browser,
+    requires_browser,
+    resize,
+    screenshot,
+    tab_to,
+    wait_through_reload,
+)
 from conftest import CreateDatabase, create_api_key, execute_sql
 from hub_process import free_port, start_hub
 
@@ -235,6 +245,65 @@ async def test_a_customer_is_selected_with_the_keyboard_alone(
     )
     await page.press("Enter")
     await expect_shown(page, name="Antonio Moreno Taquería")
+
+
+STAYS, GOES = "019b0000-0000-7000-8000-00000000000a", "019b0000-0000-7000-8000-00000000000b"
+TWICE = f"""
+insert into customers (id, kind, name, born_on, language, unit_id)
+    select v.id::uuid, 'PERSON', v.name, '1975-12-10', v.language, u.id
+    from (values ('{STAYS}', 'Ada Lovelock', 'en'), ('{GOES}', 'Ada Lovelok', 'fr')) as v (id, name, language),
+        (select id from org_units where parent_id is null limit 1) as u;
+insert into addresses (customer_id, kind, street, city, postal_code) select id, 'MAIN', 'Analytical Row 1', 'London', 'W1'
+    from customers where name like 'Ada Lovelo%'"""
+LINES = "[...document.querySelectorAll('.reasons tbody tr')].map(row => row.querySelector('.weight').textContent)"
+
+
+async def test_a_pair_is_merged_and_parted_with_the_keyboard_and_seen_live(
+    page: BrowserTab, other_page: BrowserTab, restartable_hub: RestartableHub
+) -> None:
+    def names(name: str) -> str:
+        return f"({STATE}) == 'Live' && document.querySelector('h1')?.textContent == {json.dumps(name)}"
+
+    await execute_sql(restartable_hub.dsn, TWICE)
+    await other_page.send("Page.navigate", url=f"{restartable_hub.url}/live#cus_{UUID(GOES).hex}")
+    await other_page.wait_for(names("Ada Lovelok"))
+    await page.send("Page.navigate", url=f"{restartable_hub.url}/review")
+    await page.wait_for(f"({STATE}) == 'Live'")
+    await tab_to(page, ".candidates a")
+    await page.press("Enter")
+    await page.wait_for(names("Ada Lovelock and Ada Lovelok"))
+    *weights, total = await page.wait_for(f"[...{LINES}, document.querySelector('.reasons tfoot .weight').textContent]")
+    assert sum(Decimal(weight.replace("−", "-")) for weight in weights) == Decimal(total) > 0
+    for width, height in ((390, 844), (1366, 768)):
+        await resize(page, width, height)
+        await page.wait_for("document.documentElement.scrollWidth <= innerWidth")
+        await screenshot(page, f"review-{width}")
+    await tab_to(page, "input[name=language]")
+    await page.press("ArrowRight")
+    await tab_to(page, ".decision .primary")
+    await page.press("Enter")
+    await page.wait_for("document.querySelector('dialog[open] .plan')?.textContent.includes('Language')")
+    await screenshot(page, "review-plan")
+    await tab_to(page, "dialog .primary")
+    await page.press("Enter")
+    await page.wait_for("document.querySelector('.news').textContent == 'Merged: Ada Lovelock'")
+    await other_page.wait_for(names("Ada Lovelock"))
+    await other_page.wait_for(f"({CHANGES_PANEL}).some(([sign, entity]) => sign == 'Create' && entity == 'Merge')")
+    assert await language_of(restartable_hub, STAYS) == "fr"
+    await tab_to(page, ".merges button")
+    await screenshot(page, "review-merged")
+    await page.press("Enter")
+    await page.wait_for("document.querySelector('.news').textContent == 'Ada Lovelok is a customer again.'")
+    await other_page.wait_for(names("Ada Lovelok"))
+    assert await language_of(restartable_hub, STAYS) == "en"
+    await page.wait_for("document.querySelector('.candidates a')?.textContent.startsWith('Ada Lovelock / Ada Lovelok')")
+
+
+async def language_of(restartable_hub: RestartableHub, key: str) -> str:
+    connection = await asyncpg.connect(restartable_hub.dsn)
+    language: str = await connection.fetchval("select language from customers where id = $1", UUID(key))
+    await connection.close()
+    return language
 
 
 async def test_a_second_tab_gets_the_session_of_the_first(page: BrowserTab, restartable_hub: RestartableHub) -> None:

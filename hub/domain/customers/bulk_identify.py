@@ -6,16 +6,27 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from hub.db.pool import Connection
-from hub.domain.customers.customers import SOURCE_SCOPED, lock_identifiers
-from hub.domain.customers.identify import RANK, count_if_full, matches_statement
+from hub.domain.customers.birthdays import are_two_birthdays
+from hub.domain.customers.customers import IDENTIFIERS_AT_ONCE, SOURCE_SCOPED, lock_identifiers
+from hub.domain.customers.identify import RANK, SHARED_IN_FAMILIES, count_if_full, matches_statement
+from hub.domain.customers.lookup import comparable, may_compare
 from hub.domain.customers.observations import NormalizedIdentifier
 from hub.errors import BadInput
-from hub.schema.customers.customers import IdentifierKind
+from hub.loop_turns import in_parts
+from hub.model import scopes, statements
+from hub.rights import Rights
+from hub.schema.customers.customers import Customer, Identifier, IdentifierKind
 from hub.viewer import Viewer
 
+_BORN_ON = "select id, born_on from customers where id = any($1) and born_on is not null"
 _STORED = "select customer_id, kind, normalized, source, verified from identifiers where customer_id = any($1)"
 
 
@@ -51,45 +62,119 @@ class _Hit:
     same_source: bool
 
 
+class _StoredMatch(NamedTuple):
+    number: int  # of the identifier that was looked for
+    customer: UUID
+    verified: bool
+    source: str
+
+
 _Stored = tuple[str, str, str]  # kind, normal form, source
 
 
+async def find_many(tx: Connection, viewer: Viewer, identifiers: Sequence[NormalizedIdentifier]) -> list[UUID | None]:
+    """The customers who are known by identifiers, whatever system reported these: by a verified one, else by the oldest."""
+    customers: dict[int, UUID] = {}
+    if identifiers and may_compare(viewer):
+        await lock_identifiers(tx, [(identifier.identifier_kind, identifier.normalized) for identifier in identifiers])
+        for match in await _matches(tx, viewer, identifiers):
+            customers.setdefault(match.number, match.customer)
+    return [customers.get(number) for number in range(len(identifiers))]
+
+
+async def _matches(tx: Connection, viewer: Viewer, identifiers: Sequence[NormalizedIdentifier]) -> list[_StoredMatch]:
+    """The visible customers who have identifiers of these values: verified ones first, then the oldest."""
+    statement = matches_statement(viewer.rights)
+    matches: list[_StoredMatch] = []
+    start = 0
+    async for part in in_parts(identifiers, IDENTIFIERS_AT_ONCE):
+        arguments = {
+            "kinds": [identifier.identifier_kind for identifier in part],
+            "normalized": [identifier.normalized for identifier in part],
+        }
+        for row in await tx.fetch(statement.text, *statement.bind(arguments, viewer)):
+            matches.append(_StoredMatch(start + row["ordinal"] - 1, row["customer_id"], row["verified"], row["source"]))
+        start += len(part)
+    return matches
+
+
+async def is_findable(tx: Connection, viewer: Viewer, sort: IdentifierKind, source: str, *, verified: bool) -> bool:
+    """Whether any identifier that the viewer sees would find a customer for one of a source: it has a value in common."""
+    statement = _comparable_statement(viewer.rights)
+    arguments = {"kind": sort, "source": source, "others": verified and sort not in SOURCE_SCOPED}
+    return await tx.fetchrow(statement.text, *statement.bind(arguments, viewer)) is not None
+
+
+@lru_cache(maxsize=statements.STATEMENTS)
+def _comparable_statement(rights: Rights) -> statements.SqlStatement:
+    """One identifier that is strong evidence for a customer whom the viewer sees: of a source, or verified by another."""
+    i = Identifier.table.alias("i$")
+    others = sa.and_(sa.bindparam("others", type_=sa.Boolean), i.c.verified)
+    query = (
+        sa.select(i.c.id)
+        .select_from(i.join(Customer.table, Customer.c.id == i.c.customer_id))
+        .where(
+            i.c.kind == sa.bindparam("kind", type_=sa.Text),
+            sa.or_(i.c.source == sa.bindparam("source", type_=sa.Text), others),
+            *comparable(i, rights),
+        )
+        .limit(sa.literal_column("1"))
+    )
+    visibility = scopes.shown(Customer.table, Customer.table, rights)
+    return statements.compile_statement(query if visibility is None else query.where(visibility), Customer.table)
+
+
 async def identify_many(
-    tx: Connection, viewer: Viewer, groups: Sequence[Sequence[SourcedIdentifier]]
+    tx: Connection,
+    viewer: Viewer,
+    groups: Sequence[Sequence[SourcedIdentifier]],
+    birthdays: Sequence[date | None] = (),
 ) -> list[Identification]:
-    """The customers of groups of identifiers, in their order; raises BadInput for none."""
+    """The customers of groups of identifiers, in their order; raises BadInput for none.
+
+    `birthdays` are those of the groups, where they are known: families share addresses."""
     flat = [(number, sourced) for number, group in enumerate(groups) for sourced in group]
     await lock_identifiers(tx, [(s.identifier.identifier_kind, s.identifier.normalized) for _, s in flat])
-    statement = matches_statement(viewer.rights)
-    arguments = {
-        "kinds": [sourced.identifier.identifier_kind for _, sourced in flat],
-        "normalized": [sourced.identifier.normalized for _, sourced in flat],
-    }
     hits: dict[int, list[_Hit]] = defaultdict(list)
-    for row in await tx.fetch(statement.text, *statement.bind(arguments, viewer)):
-        number, sourced = flat[row["ordinal"] - 1]
-        same_source = row["source"] == sourced.source
-        if same_source or sourced.identifier.identifier_kind not in SOURCE_SCOPED:
-            is_strong = same_source or (sourced.identifier.verified and row["verified"])
-            hits[number].append(_Hit(row["customer_id"], sourced, is_strong, same_source))
+    async for matches in in_parts(await _matches(tx, viewer, [sourced.identifier for _, sourced in flat])):
+        for match in matches:
+            number, sourced = flat[match.number]
+            same_source = match.source == sourced.source
+            if same_source or sourced.identifier.identifier_kind not in SOURCE_SCOPED:
+                is_strong = same_source or (sourced.identifier.verified and match.verified)
+                hits[number].append(_Hit(match.customer, sourced, is_strong, same_source))
     stored: dict[UUID, list[_Stored]] = defaultdict(list)
     customers = list({hit.customer for group in hits.values() for hit in group})
     if customers:
-        for row in await tx.fetch(_STORED, customers):
-            stored[row["customer_id"]].append((row["kind"], row["normalized"], row["source"]))
+        async for rows in in_parts(await tx.fetch(_STORED, customers)):
+            for row in rows:
+                stored[row["customer_id"]].append((row["kind"], row["normalized"], row["source"]))
+    born_on: dict[UUID, date] = {}
+    if customers and any(birthdays):
+        born_on = {row["id"]: row["born_on"] for row in await tx.fetch(_BORN_ON, customers)}
     identified: list[Identification] = []
     for number, group in enumerate(groups):
         if number % 25 == 24:
             await asyncio.sleep(0)  # other work of the process goes on
-        identified.append(_identify(group, hits.get(number, []), stored))
+        birthday = birthdays[number] if birthdays else None
+        own_hits = sorted(hits.get(number, ()), key=_deciding_first)
+        possible = [hit for hit in own_hits if not _is_relative(hit, birthday, born_on.get(hit.customer))]
+        identified.append(_identify(group, own_hits, possible, stored))
     return identified
 
 
+def _deciding_first(hit: _Hit) -> tuple[int, bool]:
+    return RANK[hit.sourced.identifier.identifier_kind], not hit.is_strong
+
+
 def _identify(
-    group: Sequence[SourcedIdentifier], hits: list[_Hit], stored: Mapping[UUID, Sequence[_Stored]]
+    group: Sequence[SourcedIdentifier],
+    hits: Sequence[_Hit],
+    possible: Sequence[_Hit],
+    stored: Mapping[UUID, Sequence[_Stored]],
 ) -> Identification:
-    hits.sort(key=lambda hit: (RANK[hit.sourced.identifier.identifier_kind], not hit.is_strong))
-    customer = next((hit.customer for hit in hits if hit.is_strong and _may_be(group, stored[hit.customer])), None)
+    """The identification of a group with these hits, of which the possible ones may decide."""
+    customer = next((hit.customer for hit in possible if hit.is_strong and _may_be(group, stored[hit.customer])), None)
     taken = {hit.sourced for hit in hits if hit.same_source and hit.customer != customer}
     has = list(stored[customer]) if customer is not None else []
     new: list[SourcedIdentifier] = []
@@ -109,6 +194,13 @@ def _identify(
         message = "identifiers: the source has all of them of other customers; correct them there, or give another."
         raise BadInput(message, code="ALREADY_EXISTS", argument="identifiers")
     return Identification(customer, new, left_out, others)
+
+
+def _is_relative(hit: _Hit, birthday: date | None, stored: date | None) -> bool:
+    """Whether a customer who has the identifier was born on another day, and another system reported it."""
+    if hit.same_source or hit.sourced.identifier.identifier_kind not in SHARED_IN_FAMILIES:
+        return False
+    return birthday is not None and stored is not None and are_two_birthdays(stored, birthday)
 
 
 def _may_be(group: Sequence[SourcedIdentifier], stored: Sequence[_Stored]) -> bool:

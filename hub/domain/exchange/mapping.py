@@ -11,6 +11,7 @@ from string import Formatter
 from typing import Any, NamedTuple, NoReturn, TypeVar
 from zoneinfo import ZoneInfo
 
+from hub.domain.customers.customers import SOURCE_SCOPED
 from hub.domain.exchange.mapping_types import (
     FieldSource,
     FileFormat,
@@ -23,6 +24,7 @@ from hub.domain.exchange.mapping_types import (
     ValueSource,
 )
 from hub.errors import BadInput
+from hub.model import validators
 from hub.model.entity import Entity, declared_entities
 from hub.model.validators import source_name
 from hub.model.writer import writer_of
@@ -32,7 +34,7 @@ from hub.text_case import camel_case
 MAX_CHARACTERS = 100_000
 MAX_ROWS = 50
 VALUE_WORDS = ("column", "value", "template", "values", "default", "filled", "format", "decimal", "empty", "invalid")
-LINK_WORDS = ("row", "find", "identifier", "source", *VALUE_WORDS)
+LINK_WORDS = ("row", "find", "identifier", "source", "country", *VALUE_WORDS)
 FILE_WORDS = ("encoding", "delimiter", "columns", "decimal", "date_format", "timezone")
 ROW_WORDS = ("entity", "name", "match", "mode", "when", "invalid", "fields", "identifiers")
 IDENTIFIER_WORDS = ("kind", "source", "verified", "country", *VALUE_WORDS)
@@ -67,10 +69,10 @@ def parse_mapping(text: str) -> ImportMapping:
         _refuse("rows", f"give 1 to {MAX_ROWS} tables [[rows]], one for each row that a line makes")
     reader = _RowReader(named_values)
     sources = tuple(reader.read(row) for row in rows)
-    return ImportMapping(_file_format(document.get("file", {})), sources, _source(document, sources))
+    return ImportMapping(_file_format(document.get("file", {})), sources, _source_of_lines(document, sources))
 
 
-def _source(document: Mapping[str, Any], rows: Sequence[RowSource]) -> str | None:
+def _source_of_lines(document: Mapping[str, Any], rows: Sequence[RowSource]) -> str | None:
     """Who says what the lines say: the mapping's `source`, else that of its identifiers if it is one alone."""
     text = _text(document, "source", "the top")
     if text is None:
@@ -175,9 +177,9 @@ class _RowReader:
             if target is not Customer:
                 _refuse(f"{path}.identifier", "only customers are found by identifiers; use `find`")
             words = {key: word for key, word in table.items() if key != "identifier"} | {"kind": table["identifier"]}
-            return LinkSource(target, identifier=self._identifier(words, path))
+            return LinkSource(target, identifier=self._identifier(words, path, of_any_source=True))
         find = _text(table, "find", path)
-        columns = {camel_case(name): name for name in (*unique_columns(target), *customer_columns(target))}
+        columns = {camel_case(name): name for name in ("id", *unique_columns(target), *customer_columns(target))}
         if find is None or find not in columns:
             _refuse_name(str(find), list(columns), f"{path}.find", f"a column that finds a {target.__name__}")
         words = {key: word for key, word in table.items() if key != "find"}
@@ -227,7 +229,7 @@ class _RowReader:
             _refuse(path, "give a list of tables with kind, source and a column")
         return tuple(self._identifier(item, f"{path}[{index}]") for index, item in enumerate(value))
 
-    def _identifier(self, value: Any, path: str) -> IdentifierSource:
+    def _identifier(self, value: Any, path: str, *, of_any_source: bool = False) -> IdentifierSource:
         table = _table(value, path)
         _require_words(table, IDENTIFIER_WORDS, path)
         identifier_kind = _member(table, "kind", IdentifierKind, path)
@@ -242,7 +244,12 @@ class _RowReader:
         country = self._value(table["country"], f"{path}.country") if "country" in table else None
         if isinstance(country, JsonSource):
             _refuse(f"{path}.country", "give a column or a value")
-        system = _text(table, "source", path) or "import"
+        system = _source(table, path)
+        if system is None and not (of_any_source and identifier_kind not in SOURCE_SCOPED):
+            _refuse(
+                f"{path}.source",
+                'say which system it is of, such as source = "shop"; it is found again within that system alone',
+            )
         return IdentifierSource(identifier_kind, source, system, verified, country)
 
     def _match(
@@ -344,6 +351,14 @@ def _text(table: Mapping[str, Any], word: str, path: str) -> str | None:
     if value is not None and not isinstance(value, str):
         _refuse(f"{path}.{word}", "give a text")
     return value
+
+
+def _source(table: Mapping[str, Any], path: str) -> str | None:
+    text = _text(table, "source", path)
+    try:
+        return None if text is None else validators.single_line(text)
+    except ValueError as fault:
+        _refuse(f"{path}.source", str(fault))
 
 
 def _decimal(table: Mapping[str, Any], path: str) -> str | None:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from hub.db.pool import Connection, Pool
 from hub.model import scopes, statements
 from hub.model.columns import metadata, timestamp
+from hub.model.former_keys import FormerKeys
 from hub.rights import Rights
 from hub.schema.customers.customers import Customer
 from hub.schema.identity.merges import Merge
@@ -56,9 +57,13 @@ update customer_redirects as r set customer_id = $2 from merge_rows as l
 where l.merge_id = $3 and l.table_name = 'customer_redirects' and l.row_id = r.merged_id and r.customer_id = $1
 """
 _LEAD = "update customer_redirects set customer_id = $2 where merged_id = any($1)"
-_EDITION = "select max(updated_at) from merges"
-_ALL = "select merged_id from customer_redirects order by merged_at desc limit $1"
-MAX_KNOWN = 100_000  # redirects in memory; with more, each is looked up
+# Another one after each merge and undo, whenever their transactions commit and whatever a test clock says.
+_EDITION = """
+select (select max(updated_at) from merges), (select id from merges order by id desc limit 1),
+    (select count(*) from customer_redirects)
+"""
+_ALL = "select merged_id, customer_id from customer_redirects order by merged_at desc limit $1"
+MAX_KNOWN = 100_000  # redirects in memory, the latest ones; with more, filters of requests look each up
 NO_KEYS: Mapping[UUID, UUID] = MappingProxyType({})
 _REMOVE = "delete from customer_redirects where merged_id = $1"
 
@@ -99,40 +104,53 @@ def _resolve_statement(rights: Rights) -> statements.SqlStatement:
     return statements.compile_statement(query if visibility is None else query.where(visibility), customer)
 
 
+async def resolve(connection: Connection, keys: Collection[UUID], viewer: Viewer) -> Mapping[UUID, UUID]:
+    """The keys that former ones among these lead to, of customers whom the viewer sees."""
+    statement = _resolve_statement(viewer.rights)
+    rows = await connection.fetch(statement.text, *statement.bind({"keys": list(keys)}, viewer))
+    return {row["merged_id"]: row["customer_id"] for row in rows}
+
+
 class CustomerRedirects:
-    """Redirects of customers as the engine follows them. The former keys are held in memory, for filters."""
+    """Redirects of customers as the engine follows them. They are held in memory, for filters."""
 
     prefix: str = Customer.definition.options["prefix"]
     tables = frozenset({Merge.table.name})
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._known: frozenset[UUID] = frozenset()
-        self._edition: datetime | None = None
+        self._known: Mapping[UUID, UUID] = NO_KEYS
+        self._edition: tuple[object, ...] | None = None
 
     async def find(
         self, keys: Collection[UUID], viewer: Viewer, connection: "Connection | None" = None
     ) -> Mapping[UUID, UUID]:
         """The keys that former ones among these lead to, as stored now, of customers whom the viewer sees."""
-        statement = _resolve_statement(viewer.rights)
-        arguments = statement.bind({"keys": list(keys)}, viewer)
         if connection is not None:
-            rows = await connection.fetch(statement.text, *arguments)
-        else:
-            async with self._pool.connection() as own:
-                rows = await own.fetch(statement.text, *arguments)
-        return {row["merged_id"]: row["customer_id"] for row in rows}
+            return await resolve(connection, keys, viewer)
+        async with self._pool.connection() as own:
+            return await resolve(own, keys, viewer)
 
     async def find_known(self, keys: Collection[UUID], viewer: Viewer) -> Mapping[UUID, UUID]:
         """The same; what is in memory says whether any of the keys is a former one."""
-        if len(self._known) > MAX_KNOWN or not self._known.isdisjoint(keys):
+        if len(self._known) > MAX_KNOWN or not self._known.keys().isdisjoint(keys):
             return await self.find(keys, viewer)
         return NO_KEYS
 
     async def refresh(self) -> None:
         """Reads the former keys into memory, if there was a merge or an undo since."""
         async with self._pool.connection() as connection:
-            edition = await connection.fetchval(_EDITION)
+            edition = tuple(await connection.fetchrow(_EDITION) or ())
             if edition != self._edition:
-                self._known = frozenset(row["merged_id"] for row in await connection.fetch(_ALL, MAX_KNOWN + 1))
+                self._learn(
+                    {row["merged_id"]: row["customer_id"] for row in await connection.fetch(_ALL, MAX_KNOWN + 1)}
+                )
                 self._edition = edition
+
+    def close(self) -> None:
+        """Forgets what is in memory."""
+        self._learn(NO_KEYS)
+
+    def _learn(self, known: Mapping[UUID, UUID]) -> None:
+        FormerKeys.replace(self._known, known)
+        self._known = known

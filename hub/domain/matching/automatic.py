@@ -11,15 +11,19 @@ from hub.viewer import ADMIN
 
 RETRY = timedelta(days=1)  # after which a pair that cannot be merged is looked at again
 
-# The one with the highest score. A field in which the two differ leaves the decision to a person.
+# The one with the highest score. A field in which the two differ, and a merge that was undone, leave it to a person.
 _NEXT = """
-select id from match_candidates where status = 'OPEN' and score >= $1
+select id from match_candidates as c where status = 'OPEN' and score >= $1
     and not reasons @> '[{"field": "FIRST_NAME", "level": "DIFFERENT"}]'
     and not reasons @> '[{"field": "FAMILY_NAME", "level": "DIFFERENT"}]'
     and not reasons @> '[{"field": "ORGANISATION_NAME", "level": "DIFFERENT"}]'
     and not reasons @> '[{"field": "BORN_ON", "level": "DIFFERENT"}]'
     and not reasons @> '[{"field": "TAX_ID", "level": "DIFFERENT"}]'
     and not reasons @> '[{"field": "CUSTOMER_KIND", "level": "DIFFERENT"}]'
+    and not exists (
+        select from merges as m where m.status = 'UNDONE'
+            and (m.survivor_key, m.merged_key) in ((c.customer_id, c.other_id), (c.other_id, c.customer_id))
+    )
 order by score desc, id limit 1 for update skip locked
 """
 

@@ -108,7 +108,7 @@ async def refresh_customers(tx: Connection, customers: Collection[UUID]) -> None
         return
     keys = {customer: blocking_keys(record).keys() for customer, record in records.items()}
     await _save_keys(tx, keys)
-    pairs = await _pairs(tx, keys)
+    pairs = await read_pairs(tx, keys)
     others = {customer for pair in pairs for customer in pair} - records.keys()
     if others:
         records = {**await read_records(tx, sorted(others)), **records}
@@ -127,7 +127,7 @@ async def _save_keys(tx: Connection, keys: Mapping[UUID, Collection[int]]) -> No
             await tx.execute(statement, [customer for customer, _ in ordered], [key for _, key in ordered])
 
 
-async def _pairs(tx: Connection, keys: Mapping[UUID, Collection[int]]) -> set[UuidPair]:
+async def read_pairs(tx: Connection, keys: Mapping[UUID, Collection[int]]) -> set[UuidPair]:
     """The pairs that share a key with at least one of the customers, the older customer first."""
     distinct = sorted(set(chain.from_iterable(keys.values())))
     pairs: set[UuidPair] = set()

@@ -68,19 +68,25 @@ async def decide(
     """Decides whether two customers are one. SAME merges them, as `customersMerge` does. The others can be changed."""
     MatchCandidate.require(viewer, "update")
     row = await rows.lock_row(tx, viewer, MatchCandidate, id, "id")
+    if survivor_id not in (None, row["customer_id"], row["other_id"]):
+        await rows.lock_row(tx, viewer, Customer, survivor_id, "survivor_id")  # its id may be a former one
+    pair = _pair(row, decision, survivor_id, fields)
+    decided = {"decided_at": now, "decided_by_id": viewer.staff_id}
     values: dict[str, Any] = {
-        "status": MatchStatus[decision.name],
+        # A merge takes the candidate away, and an undo brings it back as it was: open.
+        "status": MatchStatus[decision.name] if pair is None else MatchStatus.OPEN,
         "reminds_at": _reminder(decision, reminds_at, now),
-        "decided_at": now,
-        "decided_by_id": viewer.staff_id,
+        **(decided if pair is None else {}),
     }
     if expected_version is not None:
         await require_version(tx, viewer, MatchCandidate, id, values, expected_version)
-    pair = _pair(row, decision, survivor_id, fields)
     await rows.update_row(tx, viewer, MatchCandidate, id, values, now, fields=("status",))
     if pair is None:
         return MatchDecidePayload(id)
     merged = await _merge(tx, viewer, *pair, fields, now, merge_limits)
+    if merged.merge is None:
+        values = {"status": MatchStatus.SAME, **decided}
+        await rows.update_row(tx, viewer, MatchCandidate, id, values, now, fields=("status",))
     return MatchDecidePayload(id if merged.merge is None else None, merged.customer, merged.merge, merged.job)
 
 

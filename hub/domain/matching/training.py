@@ -25,6 +25,7 @@ PAIRS_PER_BLOCK = 20_000  # of one sort of blocking key
 ROUNDS = 12
 WEIGHT_OF_DEFAULTS_SAME, WEIGHT_OF_DEFAULTS_RANDOM = 200, 20_000  # pairs
 DETERMINISTIC_RECALL = 0.8  # the share of duplicates that agree in what decides without parameters
+LEAST_DUPLICATES, MOST_DUPLICATES = 0.02, 10.0  # other records of a customer
 LEAST = 1e-7
 LEAST_SHARE, MOST_SHARE = 0.002, 0.95  # of pairs of one customer among those of a block
 _SEED = 1
@@ -98,12 +99,17 @@ def train(data: TrainingData, version: int, base: MatchModel | None = None) -> M
     """A version of the parameters that follows the data as far as there is any."""
     base = base or MatchModel()
     model = replace(base, version=version, customers=data.customers, terms=data.terms)
-    pairs = data.customers * (data.customers - 1) / 2
-    if pairs:
-        prior = data.deterministic / DETERMINISTIC_RECALL / pairs
-        model = replace(model, duplicates=min(max(prior * model.population, 0.02), 10.0))
+    if data.customers > 1:
+        partners = 2 * data.deterministic / data.customers
+        model = replace(model, duplicates=expected_duplicates(partners, data.customers, model.population))
     model = replace(model, random=_smoothed(data.random, base.random, WEIGHT_OF_DEFAULTS_RANDOM))
     return replace(model, same=_maximised(data, model))
+
+
+def expected_duplicates(partners: float, customers: int, population: int) -> float:
+    """Other records that a customer is expected to have among the population, if rules alone find so many on average."""
+    expected = partners / DETERMINISTIC_RECALL * population / max(customers - 1, 1)
+    return min(max(expected, LEAST_DUPLICATES), MOST_DUPLICATES)
 
 
 def _smoothed(patterns: Patterns, defaults: Probabilities, weight: float) -> Probabilities:

@@ -29,7 +29,7 @@ _PROCESSES = "select distinct code from processes where code = any($1)"
 class SlaTermInput(NamedTuple):
     """A promise: how much working time a clock may use."""
 
-    clock: Annotated[str, "Name of the clock, like STEP or CONTACT: capital letters, digits and underscores."]
+    clock: Annotated[str, "Name of the clock, like STEP or HANDLING: capital letters, digits and underscores."]
     goal_seconds: Annotated[int, "Working time until it is due, in seconds."]
     calendar: Annotated[str | None, "Code of the calendar that counts; all time counts if left out."] = None
 

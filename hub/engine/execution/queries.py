@@ -53,17 +53,19 @@ def compile_query(query_plan: QueryPlan, rights: Rights, customer_type: CatalogE
     by_id = {key: node for key, node in plan.roots if isinstance(node, RowById | RowsByIds)}
     root_keys = {(node.key if isinstance(node, RowById) else node.keys).name for node in by_id.values()}
     named = {parameter.name for parameter in (statement.parameters if statement else ()) if parameter.names_rows}
+    changes_roots = tuple(compile_subscription(root, rights, customer_type) for root in query_plan.changes_roots)
+    changes_name_rows = any(p.names_rows for root in changes_roots if root.statement for p in root.statement.parameters)
     return CompiledQuery(
         statement,
         compile_rows_statements(plan.resolver_tree, rights),
         query_plan,
-        tuple(compile_subscription(root, rights, customer_type) for root in query_plan.changes_roots),
+        changes_roots,
         row_roots=tuple(
             key
             for key, node in by_id.items()
             if isinstance(node, RowsByIds) or node.entity.table is customer_type.table
         ),
-        filters_by_id=bool(named - root_keys),
+        filters_by_id=bool(named - root_keys) or changes_name_rows,
     )
 
 

@@ -43,6 +43,9 @@ class Redirects(Protocol):
     async def refresh(self) -> None:
         """Reads which keys are former ones."""
 
+    def close(self) -> None:
+        """Forgets what was read."""
+
 
 class RedirectFollower:
     """Follows the redirects of one hub; without any, it changes nothing."""
@@ -68,12 +71,16 @@ class RedirectFollower:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            if self.redirects is not None:
+                self.redirects.close()
 
     async def of_filters(self, query: CompiledQuery, context: ExecutionContext) -> ExecutionContext:
-        """The context of a query whose filters name rows, with the redirects that are known."""
-        if self.redirects is None or not query.filters_by_id or query.statement is None:
+        """The context of a query whose filters, of rows or of changes, name rows, with the redirects that are known."""
+        if self.redirects is None or not query.filters_by_id:
             return context
-        known = await self.redirects.find_known(query.statement.named_keys(context), context.viewer)
+        statements = [query.statement, *(changes_root.statement for changes_root in query.changes_roots)]
+        keys = {key for statement in statements if statement for key in statement.named_keys(context)}
+        known = await self.redirects.find_known(keys, context.viewer)
         return context._replace(redirects=known) if known else context
 
     async def of_roots(

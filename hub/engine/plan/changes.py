@@ -196,7 +196,8 @@ def _keys_parameter(selector: SelectionPlanner, conditions: Mapping[str, Argumen
     if not _has(conditions, "ids"):
         return None
     value = required_value(conditions["ids"], "filter.ids", "FILTER_INVALID")
-    return selector.planning.parameter(ARRAY(sa.Uuid()), value.source, RowIdsCodec("filter.ids"), names_rows=True)
+    codec = RowIdsCodec("filter.ids")
+    return selector.planning.parameter(ARRAY(sa.Uuid()), value.source, codec, names_rows=True, names_past=True)
 
 
 def _customer_parameter(selector: SelectionPlanner, conditions: Mapping[str, ArgumentTree]) -> Parameter | None:

@@ -120,10 +120,11 @@ class PlanningContext:
         codec: Codec = AS_IS,
         *,
         names_rows: bool = False,
+        names_past: bool = False,
     ) -> Parameter:
         """A new parameter of the statement."""
         name = f"{self.prefix}{len(self.parameters)}"
-        parameter = Parameter(name, sql_type, source, codec, self.source_location, names_rows)
+        parameter = Parameter(name, sql_type, source, codec, self.source_location, names_rows, names_past)
         self.parameters.append(parameter)
         return parameter
 

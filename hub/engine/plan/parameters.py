@@ -168,7 +168,8 @@ AS_IS = Codec()
 class Parameter:
     """A parameter of the statement: its name and type there, the source of its value, and the codec that encodes it.
 
-    `location` is that of the field whose argument it is, for error messages. `names_rows`: its values are ids of rows."""
+    `location` is that of the field whose argument it is, for error messages. `names_rows`: its values are ids of rows;
+    `names_past`: former ones name what was of those rows, beside what they lead to."""
 
     name: str
     type: sa.types.TypeEngine[Any] = field(compare=False)
@@ -176,6 +177,7 @@ class Parameter:
     codec: Codec = field(default=AS_IS, compare=False)
     location: SourceLocation | None = field(default=None, compare=False, repr=False)
     names_rows: bool = field(default=False, compare=False, repr=False)
+    names_past: bool = field(default=False, compare=False, repr=False)
 
     def evaluate(self, context: ExecutionContext) -> Any:
         """The argument of one execution; raises BadInput, with the field's location, for a value that does not fit."""
@@ -184,7 +186,10 @@ class Parameter:
             value = source.read(context) if isinstance(source, Runtime) else source.read(context.variables)
             if self.codec is not AS_IS:
                 value = self.codec.encode(value, context)
-            return _current(value, context.redirects) if self.names_rows and context.redirects else value
+            if not (self.names_rows and context.redirects):
+                return value
+            current = _current(value, context.redirects)
+            return list(dict.fromkeys((*value, *current))) if self.names_past else current
         except HubError as error:
             if error.path is None and self.location is not None:
                 error.path, error.locations = self.location

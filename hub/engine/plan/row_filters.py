@@ -24,6 +24,7 @@ from hub.engine.plan.filters import ALWAYS_TRUE, plan_filter
 from hub.engine.plan.parameters import ExecutionContext, Parameter, Runtime
 from hub.engine.plan.predicates import Or, Predicate
 from hub.model import exact_json, scopes
+from hub.model.former_keys import FormerKeys
 from hub.rights import CUSTOMER, STAFF, UNITS, UNLIMITED_RIGHTS, AccessRule, Rights, Verb
 from hub.viewer import ADMIN, Viewer
 
@@ -36,7 +37,9 @@ _VIEWER_VALUES: dict[str, Callable[[Viewer], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class RightArgument(Runtime):
-    """The value of a parameter: an argument as it is, or one in which STAFF, UNITS and CUSTOMER stand for the viewer's."""
+    """The value of a parameter: an argument as it is, or one in which STAFF, UNITS and CUSTOMER stand for the viewer's.
+
+    A former key of a row stands for the key that it leads to now."""
 
     value: Any = None
 
@@ -48,6 +51,8 @@ class RightArgument(Runtime):
         """The value for a viewer."""
         if isinstance(self.value, list):
             return list(_items(self.value, viewer))
+        if isinstance(self.value, UUID):
+            return FormerKeys.current(self.value)
         return _VIEWER_VALUES[self.value](viewer) if self.value in (STAFF, CUSTOMER) else self.value
 
 
@@ -55,6 +60,8 @@ def _items(values: Iterable[Any], viewer: Viewer) -> Iterator[Any]:
     for value in values:
         if value == UNITS:
             yield from viewer.unit_ids
+        elif isinstance(value, UUID):
+            yield FormerKeys.current(value)
         else:
             yield _VIEWER_VALUES[value](viewer) if value in (STAFF, CUSTOMER) else value
 

@@ -17,7 +17,7 @@ from hub.viewer import Viewer
 from oracle.conditions import FilterEvaluator
 from oracle.data import DataRecord, is_internal, read_json
 from oracle.executor import Oracle
-from oracle.roles import masked, role_oracle, rule_test, rules_of
+from oracle.roles import masked, pair_test, role_oracle, rule_test, rules_of
 from oracle.values import timestamp_text, to_output
 
 COLUMNS = """select l.id, o.position, l.row_id, l.version, l.operation, l.changed, l.at
@@ -112,6 +112,10 @@ class VisiblePast:
     def _work_visibility(self) -> dict[str, Callable[[DataRecord], bool]]:
         return self._whole.image_visibility(self.viewer)
 
+    @cached_property
+    def _shows_both(self) -> Callable[[DataRecord], bool]:
+        return pair_test(self.viewer, self._whole, self._evaluator)
+
     def _in_scope(self, entity: CatalogEntity, image: DataRecord) -> bool:
         """Whether the binding shows the image."""
         viewer, scope = self.viewer, entity.declaration.scope.name
@@ -148,7 +152,7 @@ class VisiblePast:
         if all(role.rules is not None for role in self.viewer.all_roles):
             rules = rules_of(self.viewer, entity.name)
             granting = [rule for rule in rules if self.grants(rule, image)]
-            if not granting:
+            if not granting or (entity.declaration.scope.name == "pair" and not self._shows_both(image)):
                 return None
             record = masked(image, self._whole.catalog.entities[entity.name], granting)
         return {name: to_output(record[column.column.name], column.scalar) for name, column in entity.columns.items()}

@@ -119,6 +119,16 @@ def rule_test(
     return evaluator.record_test(catalog.entities[rule.entity], _with_values(json.loads(rule.row_filter), values))
 
 
+def pair_test(viewer: Viewer, whole: Dataset, evaluator: FilterEvaluator) -> Callable[[DataRecord], bool]:
+    """Whether the viewer's roles show both customers of a row about two, as they are now."""
+    rules = rules_of(viewer, "Customer")
+    if any(rule.row_filter is None for rule in rules):
+        return lambda record: True
+    tests = [rule_test(rule, viewer, evaluator, whole.catalog) for rule in rules]
+    customers = {record["id"] for record in whole.rows["Customer"] if any(test(record) for test in tests)}
+    return lambda record: {record["customer_id"], record["other_id"]} <= customers
+
+
 def _id(catalog: Catalog, name: str, key: UUID) -> str:
     return f"{catalog.entities[name].declaration.prefix}_{key.hex}"
 
@@ -155,6 +165,10 @@ class RoleDataset(Dataset):
                     name: list(self._shown(rows[name], self._whole.catalog.entities[name], viewer, evaluator))
                     for name in self.catalog.entities
                 }
+                shows_both = pair_test(viewer, self._whole, evaluator)
+                for name, entity in self.catalog.entities.items():
+                    if entity.declaration.scope.name == "pair":
+                        rows[name] = [record for record in rows[name] if shows_both(record)]
             self._visible[viewer] = Dataset(self.catalog, rows)
         return self._visible[viewer]
 

@@ -1,6 +1,6 @@
 // Where an application stands: every step of its process, who decides or decided it, by when, and what its customer sees.
 import { make, show, showRows } from "../shared/dom.js";
-import { amount, exactly, text, when, word } from "./format.js";
+import { amount, exactly, text, when, word } from "../shared/format.js";
 
 function panel(name, title) {
   const rows = make("ol");

@@ -3,7 +3,7 @@
 import { follow } from "../shared/subscriptions-client.js";
 import CHANGES from "./changes.graphql";
 import { highlight, make } from "../shared/dom.js";
-import { exactly, time, word } from "./format.js";
+import { exactly, time, word } from "../shared/format.js";
 
 const MAX_ROWS = 50;
 const SIGNS = { CREATE: "+", UPDATE: "~", DELETE: "−", ENTER: "→", LEAVE: "←" };

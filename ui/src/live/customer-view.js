@@ -1,7 +1,7 @@
 // One customer from all sides: summary, scores, orders, interactions, and a timeline of everything.
 import { icon, make, show, showRows } from "../shared/dom.js";
 import { milestonesPanel } from "./application-view.js";
-import { amount, country, exactly, figure, sums, text, when, word } from "./format.js";
+import { amount, country, exactly, figure, sums, text, when, word } from "../shared/format.js";
 
 const DIRECTION_ICONS = { INBOUND: "M12 4 4 12m0-6v6h6", OUTBOUND: "M4 12l8-8m-6 0h6v6", INTERNAL: "M4 8h8" };
 const ENTRIES = {

@@ -3,6 +3,7 @@
 // of the view's first message.
 import { account } from "../shared/account.js";
 import { socket } from "../shared/endpoints.js";
+import { linkState } from "../shared/link-state.js";
 import { connect, follow } from "../shared/subscriptions-client.js";
 import { make } from "../shared/dom.js";
 import { authorize } from "../shared/session.js";
@@ -14,25 +15,17 @@ import { workView } from "./work-view.js";
 import APPLICATION from "./application.graphql";
 import MY_WORK from "./my-work.graphql";
 import VIEW from "./view.graphql";
-import { time } from "./format.js";
+import "../shared/base.css";
 import "./live.css";
 
-const STATES = { open: "Live", connecting: "Connecting", lost: "Reconnecting", closed: "", refused: "Refused" };
-
-let connection = "closed";
-let refused = false;
-let seen; // time of the last message
 let stop = () => {};
 
 const access = await authorize();
 const { authorization } = access;
-const client = connect(socket, authorization, (now) => {
-  connection = now;
-  showState();
-});
+const state = linkState();
+const client = connect(socket, authorization, state.onState);
 const person = account(access);
 const main = make("main");
-const state = make("p", { class: "state", role: "status" });
 const search = searchBox(authorization, (id) => {
   location.hash = id;
 });
@@ -41,19 +34,12 @@ function bar() {
   const title = make("span", { class: "title" }, "Customer hub");
   const graphiql = make("a", { class: "plain", href: "graphiql" }, "GraphiQL");
   const work = make("a", { class: "plain", href: "#me" }, "My work");
-  return make("nav", { class: "bar", "aria-label": "Page" }, title, search.element, state, work, graphiql, person.button);
-}
-
-// Shows the state; for a lost connection also the time of the shown data.
-function showState() {
-  const now = refused ? "refused" : connection;
-  state.dataset.state = now;
-  state.textContent = STATES[now] + (now === "lost" && seen ? ` · as of ${time(seen)}` : "");
+  const review = make("a", { class: "plain", href: "review" }, "Review");
+  return make("nav", { class: "bar", "aria-label": "Page" }, title, search.element, state.element, work, review, graphiql, person.button);
 }
 
 function fail([{ message, extensions }]) {
-  refused = true;
-  showState();
+  state.refuse(true);
   if (extensions?.signedOut) person.ask(message);
   else main.prepend(make("p", { class: "refusal", role: "alert" }, message));
 }
@@ -81,7 +67,7 @@ function watch(id) {
   function next({ data, errors }) {
     if (errors) return fail(errors);
     const { cursor, customer } = data.customerLive;
-    seen = Date.now();
+    state.onMessage();
     if (!stopChanges) watchChanges(cursor);
     if (!customer) {
       view = undefined;
@@ -110,7 +96,7 @@ function watchOne(query, operationName, name, part, makeView, variables = {}) {
     next({ data, errors }) {
       if (errors) return fail(errors);
       const shown = data[name][part];
-      seen = Date.now();
+      state.onMessage();
       if (!shown) {
         view = undefined;
         return invite("Nothing to see", "It does not exist, or the key may not see it. It appears here when that changes.");
@@ -132,8 +118,7 @@ function begin() {
   const id = location.hash.slice(1);
   const [page, show] = id === "me" ? ["work", watchWork] : id.startsWith("wit_") ? ["application", watchApplication] : ["", watch];
   stop();
-  refused = false;
-  showState();
+  state.refuse(false);
   main.className = page;
   main.replaceChildren();
   document.title = "Live";

@@ -1,21 +1,13 @@
 // The search box, which uses the API's search. Arrows, Enter and Escape work as in any combobox.
-import { endpoint } from "../shared/endpoints.js";
 import { make } from "../shared/dom.js";
+import { request } from "../shared/request.js";
 import SEARCH from "./search.graphql";
-import { country } from "./format.js";
+import { country } from "../shared/format.js";
 
 const DEBOUNCE = 120; // milliseconds after the last key press
 
 async function searchCustomers(words, authorization, signal) {
-  const response = await fetch(endpoint, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...(authorization && { authorization }) },
-    body: JSON.stringify({ query: SEARCH, variables: { words: words || null } }),
-    signal,
-  });
-  const { data, errors } = await response.json();
-  if (errors) throw new Error(errors[0].message);
-  return data.customers.nodes;
+  return (await request(authorization, SEARCH, { words: words || null }, signal)).customers.nodes;
 }
 
 export function searchBox(authorization, pick) {

@@ -1,6 +1,6 @@
 // What the person who is signed in has to do: tasks, steps of applications, and what the hub has to say.
 import { make, show, showRows } from "../shared/dom.js";
-import { exactly, text, when, word } from "./format.js";
+import { exactly, text, when, word } from "../shared/format.js";
 
 const EMPTY = { tasks: "No open tasks.", steps: "No open steps.", notifications: "Nothing new." };
 
