@@ -214,9 +214,7 @@ async def build_graphql_engine(
 
     schema = graph.build_with(settings.customer_columns)
     now = await clock.time_source.read()
-    await roles.store_shipped_roles(pool, now)
-    await roles.report_broken_rules(pool)
-    await calendars.refresh_holidays(pool, now)
+    await _refresh_stored_rules(pool, now)
 
     def injected(engine: Engine) -> dict[str, object]:
         feed = ChangeFeed(changefeed_pool, cursors)
@@ -244,6 +242,13 @@ async def build_graphql_engine(
     if clock.timers:
         clock.injected["report_runner"] = ReportRunner(engine, documents)
     return engine, cursors, encryptor
+
+
+async def _refresh_stored_rules(pool: Pool, now: datetime) -> None:
+    """Stores the shipped roles and the holidays that this version knows, and reports rules of roles that no longer hold."""
+    await roles.store_shipped_roles(pool, now)
+    await roles.report_broken_rules(pool)
+    await calendars.refresh_holidays(pool, now)
 
 
 async def run_mutation(settings: Settings, pool: Pool, document: str, variables: dict[str, Any]) -> dict[str, Any]:

@@ -30,14 +30,14 @@ begin
 {unless}    if before -> 'customer_id' is distinct from after -> 'customer_id' then
         owner := (after ->> 'customer_id')::uuid;
         execute format('update %I set customer_id = $2, unit_id = (select unit_id from customers where id = $2)'
-            ' where row_id = $1', tg_argv[0]) using new.id, owner;
+            ' where row_id = $1 and audience <> ''PERSON''', tg_argv[0]) using new.id, owner;
     end if;
     foreach name in array array['unit_id', 'staff_id'] loop
         former := (before ->> name)::uuid;
         owner := (after ->> name)::uuid;
-        if owner is distinct from former and (name <> 'unit_id' or after ->> 'customer_id' is null) then
-            execute format('update %1$I set %2$I = $2 where row_id = $1 and %2$I is not distinct from $3', tg_argv[0], name)
-                using new.id, owner, former;
+        if owner is distinct from former then
+            execute format('update %1$I set %2$I = $2 where row_id = $1 and %2$I is not distinct from $3'
+                ' and (%2$L <> ''unit_id'' or customer_id is null)', tg_argv[0], name) using new.id, owner, former;
         end if;
     end loop;
     return null;
