@@ -15,7 +15,8 @@ _RECORDS = sa.table(
 def said_by_sources(row: sa.FromClause, now: "sa.ColumnElement[datetime]") -> "sa.ColumnElement[Any]":
     """The facts of each source, by source; `row` is one of the table of customers."""
     facts = sa.func.jsonb_object_agg(_RECORDS.c.source, _RECORDS.c.facts, type_=JSONB)
-    return sa.select(facts).where(_RECORDS.c.customer_id == row.c.id).scalar_subquery()
+    own = sa.select(facts).where(_RECORDS.c.customer_id == row.c.id)
+    return own.correlate_except(_RECORDS).scalar_subquery()
 
 
 def field_sources(values: Mapping[str, object], said: Mapping[str, Mapping[str, Sequence[object]]]) -> list[object]:

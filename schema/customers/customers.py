@@ -206,14 +206,9 @@ class Customer(
         """Who says what, and since when: a list of `field`, `source`, `value`, `observedAt`, and whether it is `current`.
 
         `field` is one of kind, name, bornOn, country, language, currency, or `attributes.` with a key."""
-        values: dict[str, object] = {
-            "kind": kind,
-            "name": name,
-            "bornOn": born_on,
-            "country": country,
-            "language": language,
-        }
-        values |= {"currency": currency} | {f"attributes.{key}": value for key, value in attributes.items()}
+        values: dict[str, object] = {"kind": kind, "name": name, "bornOn": born_on and str(born_on), "country": country}
+        values |= {"language": language, "currency": currency}
+        values |= {f"attributes.{key}": value for key, value in attributes.items()}
         return Json(field_sources(values, said or {}))
 
     timeline = merged(TIMELINE, "Everything that happened, latest first.")

@@ -219,6 +219,7 @@ async def test_only_a_hash_is_stored(connection: asyncpg.Connection) -> None:
         "created_at": NOW,
         "expires_at": None,
         "revoked_at": None,
+        "source": None,
         "last_used_at": None,
         "session_of_id": None,
         "previous_hash": None,

@@ -61,6 +61,7 @@ SIZES: Mapping[str, RunSize] = {
     "lines of an import that is killed": RunSize(200_000, 4_000),
     "concurrent moves": RunSize(2_000, 60),
     "seeds of concurrent merges": RunSize(100, 2),
+    "rows of a customer who is merged by a job": RunSize(100_000, 6_000),
     "operations of concurrent merges": RunSize(200, 60),
 }
 

@@ -65,7 +65,8 @@ class WritesDatabase:
         before = self.counter.statements
         request = GraphQLRequest(document, variables, None, now=self.now)
         try:
-            body: dict[str, Any] = json.loads((await self.engine.execute(request, viewer)).body)
+            with self.counter.counting_own():
+                body: dict[str, Any] = json.loads((await self.engine.execute(request, viewer)).body)
         except Exception as error:
             if not (self.under_policies and is_refused_by_policy(error)):
                 raise

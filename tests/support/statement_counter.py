@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import asyncpg
@@ -14,6 +15,19 @@ class StatementCounter:
 
     def __init__(self) -> None:
         self.statements = 0
+        self._is_own: ContextVar[bool] | None = None  # whether this task's statements count; None: those of all do
+
+    @contextmanager
+    def counting_own(self) -> Iterator[None]:
+        """From now on counts those that this block sends, and not what other hubs of the process do by themselves."""
+        self._is_own = self._is_own or ContextVar("is_own", default=False)
+        token = self._is_own.set(True)
+        yield
+        self._is_own.reset(token)
+
+    def add(self) -> None:
+        """Counts a statement."""
+        self.statements += self._is_own is None or self._is_own.get()
 
 
 @contextmanager
@@ -30,7 +44,7 @@ def count_statements() -> Iterator[StatementCounter]:
 
 def _counted(original: Any, counter: StatementCounter) -> Any:
     async def call(*arguments: Any, **options: Any) -> Any:
-        counter.statements += 1
+        counter.add()
         return await original(*arguments, **options)
 
     return call

@@ -168,7 +168,7 @@ class Dataset:
 INTERNAL_MARKS = {"Interaction": ("direction", "INTERNAL")}
 # What a customer's own viewer does not know of a type that it knows.
 INSIDE_FIELDS = {
-    "Customer": {"annualRevenue", "annualRevenueCurrency", "attributes", "owner", "tier", "unverified"},
+    "Customer": {"annualRevenue", "annualRevenueCurrency", "attributes", "fieldSources", "owner", "tier", "unverified"},
     # Which values of its revenue wait for another person, why they were refuted, and the proof of them.
     "Verification": {"columns", "evidence", "note"},
 }

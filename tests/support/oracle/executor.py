@@ -1,7 +1,7 @@
 """The oracle: graphql-core with a resolver on every field, over rows in Python lists."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -53,7 +53,12 @@ from oracle.viewer_rows import group_resolvers
 OracleInfo: TypeAlias = "graphql.GraphQLResolveInfo[OracleContext]"
 MAX_KEY_BYTES = 63
 # What SQL computes for resolvers, by the parameter that receives it.
-EXPRESSIONS = {"spent_so_far": spent_so_far}
+EXPRESSIONS: Mapping[str, Callable[[DataRecord, Dataset, datetime], Any]] = {
+    "spent_so_far": spent_so_far,
+    "said": lambda customer, every_row, now: {
+        record["source"]: record["facts"] for record in every_row.linked("SourceRecord", "customer_id", customer["id"])
+    },
+}
 MAX_IDS = 100
 
 
