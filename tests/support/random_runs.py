@@ -62,6 +62,8 @@ SIZES: Mapping[str, RunSize] = {
     "concurrent moves": RunSize(2_000, 60),
 }
 
+EXAMPLES = RunSize.with_a_tenth(300)  # of a property test of Hypothesis that names no number of its own
+
 
 def whole_runs(config: pytest.Config) -> bool:
     """Whether the long runs are asked for."""
@@ -127,6 +129,8 @@ def choose_seed(config: pytest.Config) -> None:
     """Seeds every random test, those of Hypothesis too. The long runs take a new seed; workers inherit it."""
     if whole_runs(config):
         os.environ.setdefault(SEED_VARIABLE, str(random.SystemRandom().randrange(10**9)))
-    if SEED_VARIABLE not in os.environ:
-        settings.register_profile("same every time", derandomize=True)
-        settings.load_profile("same every time")
+    settings.register_profile(
+        "drawn", max_examples=EXAMPLES.whole if whole_runs(config) else EXAMPLES.part, deadline=None
+    )
+    settings.register_profile("same every time", settings.get_profile("drawn"), derandomize=True)
+    settings.load_profile("drawn" if SEED_VARIABLE in os.environ else "same every time")
