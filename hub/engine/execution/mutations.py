@@ -204,13 +204,8 @@ class MutationExecutor:
         if not recording.text.startswith(f"INSERT INTO {field.single_statement.table} "):
             return None
         payload, identity = field.single_statement.payload, operation_identity
-        arguments = [
-            *payload.bind(context),
-            *recording.arguments,
-            identity.actor,
-            identity.request_id,
-            identity.context,
-        ]
+        caller = (identity.actor, identity.request_id, identity.context)
+        arguments = [*payload.bind(context), *recording.arguments, *caller]
         store_sql = None
         if key is not None:
             store_sql = self._idempotency.store_sql(len(arguments) + 1)
@@ -219,6 +214,7 @@ class MutationExecutor:
                 key,
                 identity.fingerprint() + _rights_digest(context.viewer),
                 context.now,
+                field.single_statement.keystream,
             )
         insert_parameters = len(recording.arguments)
         text = combine(payload.text, len(payload.parameters), recording.text, insert_parameters, store_sql)
@@ -264,6 +260,8 @@ class MutationExecutor:
             response += b"}"
             tx.raise_if_failed()
             if key is not None:
+                if fields[0].single_statement is not None:  # perhaps too long for its keystream
+                    fields[0].single_statement.keystream.fit(response)
                 fingerprint_and_rights = operation_identity.fingerprint() + _rights_digest(context.viewer)
                 record_key = (context.viewer.key_id or NO_KEY, key, fingerprint_and_rights)
                 async with tx.translate_errors():
