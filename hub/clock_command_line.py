@@ -16,6 +16,8 @@ from hub.db.audit_buffer import AuditBuffer
 from hub.db.pool import Pool
 from hub.engine.catalog.scalars import parse_datetime, parse_duration
 from hub.errors import BadInput
+from hub.installation import run_in_database
+from hub.model import test_clock
 from hub.terminal import print_rows
 from hub.timer_loop import ClockTools, open_clock
 
@@ -36,10 +38,14 @@ def describe() -> None:
 def show(data: DataDirOption = None, json: JsonOption = False) -> None:
     """Print the time that requests and timers have, and whether a test clock gives it."""
 
+    is_test = settings_module.load(data_dir=data).clock == "test"
+
     async def read(clock: ClockTools) -> datetime:
         return await clock.time_source.read()
 
-    is_test = settings_module.load(data_dir=data).clock == "test"
+    if not is_test and (stored := run_in_database(data, _stored_time)) is not None:
+        known = f"the database has a test clock, at {stored:%Y-%m-%d %H:%M} UTC; a hub uses it with HUB_CLOCK=test"
+        print(f"hub: {known}", file=sys.stderr)
     print_rows([{"now": _run(data, read), "clock": "test" if is_test else "real"}], json=json)
 
 
@@ -71,6 +77,11 @@ def advance(
         return {"now": target.astimezone(UTC), "fired": fired, "failed": failed}
 
     print_rows([_run(data, run, fires_timers=True)], json=json)
+
+
+async def _stored_time(pool: Pool) -> datetime | None:
+    async with pool.connection() as connection:
+        return await test_clock.stored_time(connection)
 
 
 def _progress(clock: ClockTools) -> Callable[[], Awaitable[None]]:

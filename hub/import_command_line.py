@@ -60,10 +60,13 @@ def import_file(
     report, refused = _run(configuration, file, text, chosen, dry_run, rejects, layout)
     facts: dict[str, Any] = {
         "lines": report.done,
+        "dry run": "nothing is written" if dry_run else None,
         **report.counts,
         "rejects": None if refused is None else str(refused),
     }
-    print_report(report, facts | ({"file": report.result.get("file")} if json else {}), json=json)
+    detected = report.result.get("file") or {}
+    shown = ", ".join(f"{name} {value}" for name, value in detected.items()) or None
+    print_report(report, facts | {"file": detected if json else shown}, json=json)
 
 
 def parse_mapping_of(text: str) -> ImportMapping:

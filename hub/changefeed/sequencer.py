@@ -11,6 +11,7 @@ from time import monotonic
 from hub.changefeed.audit_chain import AuditChain, load_audit_key
 from hub.changefeed.watermark import Watermark
 from hub.db import audit_log, change_positions
+from hub.db.backend_priority import lower_priority, runs_here
 from hub.db.database_errors import is_connection_lost
 from hub.db.pool import Connection, connect_dedicated
 from hub.observability import (
@@ -154,6 +155,8 @@ class Sequencer:
                 await asyncio.sleep(LEADER_RETRY_INTERVAL)
                 continue
             try:
+                if runs_here(self._dsn):
+                    lower_priority(connection.get_server_pid())  # what waits is in the log already; clients go first
                 chain = AuditChain(await self._read_audit_key())
                 while True:
                     while await audit_log.has_waiting(connection) and await chain.run_batch(connection):

@@ -10,7 +10,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from hub.domain.customers.bulk_identify import Identification, SourcedIdentifier
-from hub.domain.customers.customers import canonical_identifier
+from hub.domain.customers.customers import PHONE_IDENTIFIER_KINDS, canonical_identifier
 from hub.domain.customers.observations import NormalizedIdentifier
 from hub.domain.exchange.dry_runs import DryRun, SeenRow
 from hub.domain.exchange.mapping_types import (
@@ -216,8 +216,9 @@ def _identifier(source: IdentifierSource, record: FileRecord, country: Any, argu
         if cell is None:
             return None
         value = validators.single_line(str(cell))
-        region = None if source.country is None else read_cell(source.country, record)
-        normalized = canonical_identifier(source.kind, value, region or country)
+        region = country if source.country is None else read_cell(source.country, record) or country
+        # Others are the same in all countries; an invalid one of the customer is for the customer's rules to refuse.
+        normalized = canonical_identifier(source.kind, value, region if source.kind in PHONE_IDENTIFIER_KINDS else None)
     except (ValueError, BadInput) as fault:
         if source.value.skips_invalid:
             return None

@@ -15,6 +15,7 @@ REASONS = {
     "edited": ("EDITED_SINCE", "it was changed since the import; it stays as it is"),
     "in_use": ("IN_USE", "rows that came later refer to it; it stays as it is"),
     "part": ("IN_USE", "it belongs to a row that stays; it stays with it"),
+    "forbidden": ("FORBIDDEN", "this key's roles do not let it delete or change the row; it stays as it is"),
     "gone": ("NOT_FOUND", "somebody deleted it since, or this key does not see it"),
 }
 

@@ -98,6 +98,7 @@ class EntityOptions(TypedDict, total=False):
     frozen_when: Mapping[str, Sequence[str]]  # by column, the values of rows that take no generic update or delete
     merge: MergeRule  # what becomes of rows of a customer who is merged into another; see merge_rules.py
     captured: bool  # whether the change log records its changes; it does when left out. Without: no past, no streams
+    derived: bool  # whether the hub derives its rows from others: they hold on to none, and go with what they are about
     long_running_delete: bool  # whether so much belongs to a row that deleting it may outlast the statement timeout
 
 

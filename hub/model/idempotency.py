@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from asyncpg.types import BitString
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -19,8 +18,10 @@ from hub.model.columns import metadata, timestamp
 
 RETENTION = timedelta(hours=48)
 NONCE_BYTES = 16  # bytes, random for each response, in front of its ciphertext
-GCM_NONCE_BYTES = 12  # the same, for records of earlier versions
-KEYSTREAM_BYTES = 4096  # bytes; the longest response that a statement encrypts itself
+GCM_NONCE_BYTES = 12  # the random part of a nonce that a counter follows; the whole one in records of earlier versions
+GCM_FIRST_COUNTER = (2).to_bytes(4)  # of the first block that GCM encrypts with such a nonce
+# Bytes of keystream that a statement gets to encrypt its response itself: as many as the plan's responses have needed.
+SHORTEST_KEYSTREAM, LONGEST_KEYSTREAM = 512, 16_384
 
 IdempotencyRecord = sa.Table(
     "idempotency_records",
@@ -74,7 +75,34 @@ def _gcm(key: str) -> AESGCM:
 
 def _keystream(key: str, nonce: bytes) -> CipherContext:
     """Returns the cipher of one record; encryption and decryption are the same."""
-    return Cipher(algorithms.AES(hashlib.sha256(b"answer" + key.encode()).digest()), modes.CTR(nonce)).encryptor()
+    return Cipher(algorithms.AES(_answer_key(key)), modes.CTR(nonce)).encryptor()
+
+
+def _answer_key(key: str) -> bytes:
+    return hashlib.sha256(b"answer" + key.encode()).digest()
+
+
+def _new_keystream(key: str, length: int) -> tuple[bytes, bytes]:
+    """Returns a new nonce, and what `_keystream` encrypts so many zeros to, in half the time.
+
+    GCM encrypts in counter mode, with a counter behind its own nonce that begins at 2; its tag is left out."""
+    nonce = secrets.token_bytes(GCM_NONCE_BYTES)
+    keystream = AESGCM(_answer_key(key)).encrypt(nonce, bytes(length), None)[:length]
+    return nonce + GCM_FIRST_COUNTER, keystream
+
+
+class KeystreamLength:
+    """How many bytes of keystream the responses of one statement need: the least power of two that none has exceeded."""
+
+    __slots__ = ("bytes",)
+
+    def __init__(self) -> None:
+        self.bytes = SHORTEST_KEYSTREAM
+
+    def fit(self, answer: bytes) -> None:
+        """Grows for a response that is longer than the keystream, so that the next statement encrypts one of its length."""
+        if len(answer) > self.bytes:
+            self.bytes = min(1 << (len(answer) - 1).bit_length(), LONGEST_KEYSTREAM)
 
 
 class IdempotencyStore:
@@ -109,21 +137,22 @@ class IdempotencyStore:
         """Returns the INSERT of a record inside the statement that computes the response; its parameters start at `$first`.
 
         The statement combines the response with a keystream, as a build of Postgres without OpenSSL has no ciphers.
-        A record that exists already is a unique violation; a response longer than KEYSTREAM_BYTES violates NOT NULL."""
+        A record that exists already is a unique violation; a response longer than the keystream violates NOT NULL."""
         nonce, keystream = f"${first + 3}::bytea", f"${first + 4}::varbit"
         bits = f"{_HEX_BITS} # substring({keystream}, 1, 8 * octet_length({ANSWER_COLUMN}))"
         sealed = (
-            f"case when octet_length({ANSWER_COLUMN}) <= {KEYSTREAM_BYTES}"
+            f"case when octet_length({ANSWER_COLUMN}) <= octet_length({keystream})"
             f" then {nonce} || substr(varbit_send({bits}), 5) end"  # four bytes are the number of bits
         )
         record = f"${first}::uuid, ${first + 1}::bytea, ${first + 2}::bytea, {sealed}, 'AES-CTR'"
         return f"{_INSERT} select {record}, ${first + 5}::timestamptz"
 
-    def store_arguments(self, owner: UUID, key: str, fingerprint: bytes, now: datetime) -> tuple[object, ...]:
-        """Returns the arguments for `store_sql`."""
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        keystream = _keystream(key, nonce).update(bytes(KEYSTREAM_BYTES))
-        return owner, _key_hash(key), fingerprint, nonce, BitString.frombytes(keystream), now
+    def store_arguments(
+        self, owner: UUID, key: str, fingerprint: bytes, now: datetime, length: KeystreamLength
+    ) -> tuple[object, ...]:
+        """Returns the arguments for `store_sql`: each call has a nonce, and so a keystream, of its own."""
+        nonce, keystream = _new_keystream(key, length.bytes)
+        return owner, _key_hash(key), fingerprint, nonce, keystream, now
 
 
 async def purge(tx: Connection, now: datetime, limit: int) -> bool:

@@ -167,6 +167,13 @@ async def require_creatable(tx: Connection, viewer: Viewer, entity: type[Entity]
         await _require_within_rights(tx, viewer, entity, key, Verb.CREATE, ())
 
 
+async def may_write_row(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, verb: Verb) -> bool:
+    """Whether the viewer's roles let it update or delete a row that it sees; only asked of the database if it has such."""
+    if not viewer.rights.roles or viewer.runs_freely:
+        return True
+    return await _is_within(tx, viewer, entity, key, verb)
+
+
 async def _is_within(
     tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, verb: Verb, limited: tuple[str, ...] = ()
 ) -> bool:
@@ -301,6 +308,15 @@ async def require_visible(tx: Connection, viewer: Viewer, entity: type[Entity], 
     """Raises NotFound unless the viewer sees the row."""
     if not await can_see(tx, viewer, entity.table, key):
         raise not_visible(argument)
+
+
+async def visible_keys(
+    tx: Connection, viewer: Viewer, entity: type[Entity], column: str, names: Collection[str]
+) -> dict[str, UUID]:
+    """The keys of the rows that bear these names in a column, as far as the viewer sees them; the others are absent."""
+    statement = statements.select_named(entity.table, column, viewer.rights)
+    stored = await tx.fetch(statement.text, *statement.bind({"names": list(names)}, viewer))
+    return {row["name"]: row["id"] for row in stored}
 
 
 async def can_see(tx: Connection, viewer: Viewer, table: sa.Table, key: UUID) -> bool:

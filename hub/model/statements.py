@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from hub.db.constraint_errors import DENORMALIZED_KEYS
@@ -170,6 +170,16 @@ def select_key(
 ) -> SqlStatement:
     """The key of the row whose column is `row_key`, if the viewer may do this with it and write the `limited` columns."""
     return compile_statement(sa.select(table.c.id).where(*_key_conditions(table, name, rights, verb, limited)), table)
+
+
+@lru_cache(maxsize=STATEMENTS)
+def select_named(table: sa.Table, name: str, rights: Rights) -> SqlStatement:
+    """The keys of the rows that have one of the `names` in a column, with the name."""
+    column = table.c[name]
+    names = sa.bindparam("names", type_=ARRAY(column.type))
+    visibility = scopes.shown(table, table, rights)
+    conditions = [column == sa.any_(names), *([] if visibility is None else [visibility])]
+    return compile_statement(sa.select(table.c.id, column.label("name")).where(*conditions), table)
 
 
 @lru_cache(maxsize=STATEMENTS)

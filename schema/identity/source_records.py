@@ -19,6 +19,7 @@ class SourceRecord(
     prefix="src",
     owned_by=inside("The customer."),
     captured=False,
+    derived=True,
     permission="customers",
     writable_by=("unit",),
     operations=(),

@@ -48,6 +48,7 @@ class MatchCandidate(
         inverse=("match_candidates", "Customers who may be this one, as a rule created later."),
     ),
     second_customer="other",
+    derived=True,
     merge=pairs(decided="t.status = 'NOT_SAME'"),
     permission="customers",
     writable_by=("unit",),

@@ -152,6 +152,7 @@ async def needed_inputs(client: HubClient, survivor: str, person: ActingPerson) 
         "disclosureDeclare": {**gift, "occurredOn": "2026-11-01"},
         "workItemOpen": {"process": "trial", "title": "x"},
         "customersMerge": merge_input,
+        "customerSplit": {"sources": ["shop"], "dryRun": True},
         "matchCandidateDecide": {"id": known["matchCandidates"], "decision": "SAME"},
     }
 
@@ -366,3 +367,26 @@ async def test_a_deletion_by_a_merge_says_where_the_id_leads(socket_hub: SocketH
         ... on Change { entityId redirectedTo } } }"""
     messages = (await socket_hub.query(stream))["changes"]
     assert {"entityId": former, "redirectedTo": survivor} in messages
+
+
+async def test_a_webhook_learns_of_a_merge_by_one_event_with_both_ids(socket_hub: SocketHub) -> None:
+    survivor, former = [
+        (await socket_hub.query(CREATE, {"input": {"name": name}}))["customerCreate"]["customer"]["id"]
+        for name in ("stays", "goes")
+    ]
+    document = """subscription ($former: ID!) { changes(filter: {types: [MERGE, CUSTOMER], customerId: $former}) {
+        ... on Change { operation entity entityId redirectedTo node { ... on Merge { survivorId mergedId } } } } }"""
+    dry_run = """mutation ($input: WebhookDryRunInput!) { webhookDryRun(input: $input) { deliveries samples } }"""
+
+    async def seen(customer: str) -> list[Any]:
+        await wait_until_sequenced(socket_hub.connection)
+        variables = {"query": document, "variables": {"former": customer}, "days": 1}
+        samples = (await socket_hub.query(dry_run, {"input": variables}))["webhookDryRun"]["samples"]
+        return [sample["data"]["changes"] for sample in samples]
+
+    await merge_over_http(socket_hub, survivor, former)
+    merged = {"entity": "MERGE", "operation": "CREATE", "redirectedTo": None}
+    for customer in (former, survivor):  # a webhook that names the former id follows
+        (event,) = [message for message in await seen(customer) if message["entity"] == "MERGE"]
+        assert event.items() >= merged.items()
+        assert event["node"] == {"survivorId": survivor, "mergedId": former}

@@ -11,7 +11,7 @@ from imports_client import run_import
 from writer_client import HubClient
 
 FILES = ("products", "customers", "orders", "order_details")
-# Number of rows, and a digest of all their columns: ids, times and versions too.
+# Number of rows, and a digest of all columns that they had then: ids, times and versions too.
 COPIED = {
     "products": (77, "e77f1b2fda02943f382bdc342f6137f3"),
     "customers": (91, "9f0a84c7bde85b6fab2bc09ae066b005"),
@@ -22,7 +22,9 @@ COPIED = {
     "orders": (830, "f91d8527dae1ad9ab88f9a7c1947f136"),
     "order_items": (2155, "0784440e3e1a143bbe48df60e93d3ed6"),
 }
-DIGEST = "select count(*), md5(string_agg(to_jsonb(t)::text, '|' order by id)) from {} as t"
+DIGEST = """
+select count(*), md5(string_agg((to_jsonb(t) - array['born_on', 'former_ids'])::text, '|' order by id)) from {} as t
+"""
 LOGGED = "select count(*) from change_log where table_name <> 'jobs'"
 
 

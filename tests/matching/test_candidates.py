@@ -11,25 +11,32 @@ import pytest
 from change_workload import wait_until
 from command_line import RunCommand
 from conftest import CreateDatabase, create_api_key
-from matching_hub import ANY_CANDIDATE, CANDIDATES, CREATE, START, MatchingHub, open_matching_hub
+from matching_hub import (
+    ANY_CANDIDATE,
+    CANDIDATES,
+    CREATE,
+    DECIDE,
+    START,
+    MatchingHub,
+    decide,
+    identified,
+    open_matching_hub,
+    pair,
+)
 
 from hub.domain.identity.merge_commands import MergeLimits
 from hub.domain.matching.automatic import merge_next
 from hub.domain.matching.calibration import calibrate
+from hub.domain.matching.decisions import reopen_abandoned
 from hub.domain.matching.model_store import current_scorer
 from hub.viewer import Role
 
 UPDATE = "mutation ($input: CustomerUpdateInput!) { customerUpdate(input: $input) { customer { id } } }"
-DECIDE = """mutation ($input: MatchCandidateDecideInput!) { matchCandidateDecide(input: $input) {
-    matchCandidate { status version remindsAt decidedAt decidedBy { id } } customer { id name } merge { id status } job { id }
-} }"""
 UNDO = "mutation ($id: ID!) { mergeUndo(input: {id: $id}) { customer { id } } }"
 MERGES = "query ($id: ID!) { customer(id: $id) { merges { nodes { id } } } }"
 ONE_CANDIDATE = "query ($id: ID!) { matchCandidate(id: $id) { id } }"
 TWO = "query ($a: ID!, $b: ID!) { a: customer(id: $a) { id } b: customer(id: $b) { id } }"
 ROLE = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
-IDENTIFY = """mutation ($input: IdentifyInput!) { identify(input: $input) {
-    outcome reasons customer { id name bornOn } } }"""
 ADVANCE = "mutation ($to: DateTime!) { testClockAdvance(input: {to: $to}) { fired } }"
 ERASE = "mutation ($id: ID!) { customerErase(input: {id: $id}) { entries } }"
 HISTORY = "query ($id: ID!) { matchCandidate(id: $id) { history(first: 9) { nodes { operation changedFields } } } }"
@@ -39,18 +46,6 @@ HISTORY = "query ($id: ID!) { matchCandidate(id: $id) { history(first: 9) { node
 async def hub(create_database: CreateDatabase, empty_dsn: str) -> AsyncIterator[MatchingHub]:
     async with open_matching_hub(await create_database("migrated")) as matching_hub:
         yield matching_hub
-
-
-async def pair(hub: MatchingHub, name: str, **fields: Any) -> tuple[str, str]:
-    """Two records of one customer, with one day of birth and one address."""
-    shared = {"bornOn": f"19{50 + len(name)}-{len(name):02d}-{ord(name[0]) % 28 + 1:02d}", "street": f"{name}weg 1"}
-    first = await hub.create(f"{name[:3]}a {name}", **{**shared, **fields})
-    return first, await hub.create(f"{name[:3]}a {name}", **{**shared, **fields})
-
-
-async def decide(hub: MatchingHub, candidate: Any, decision: str, **fields: Any) -> Any:
-    data = await hub.client.query(DECIDE, {"input": {"id": candidate["id"], "decision": decision, **fields}})
-    return data["matchCandidateDecide"]
 
 
 async def test_two_records_of_one_person_are_a_candidate_whose_weights_add_up(hub: MatchingHub) -> None:
@@ -198,6 +193,19 @@ async def test_same_merges_the_two_and_the_merge_can_be_undone(hub: MatchingHub)
     assert (again["id"], again["status"]) == (candidate["id"], "OPEN")
 
 
+async def test_a_pair_whose_job_came_to_nothing_is_open_again(hub: MatchingHub) -> None:
+    first, _ = await pair(hub, "Zacharias")
+    (candidate,) = await hub.candidates(first)
+    key = UUID(candidate["id"].partition("_")[2])
+    connection = await asyncpg.connect(hub.client.dsn)
+    try:
+        await connection.execute("update match_candidates set status = 'SAME' where id = $1", key)
+        await reopen_abandoned(connection, START)
+    finally:
+        await connection.close()
+    assert [c["status"] for c in await hub.candidates(first)] == ["OPEN"]
+
+
 async def test_a_decision_names_what_is_wrong(hub: MatchingHub) -> None:
     first, _ = await pair(hub, "Jansen")
     (candidate,) = await hub.candidates(first)
@@ -288,12 +296,6 @@ async def test_a_role_that_hides_one_of_the_two_hides_the_candidate(hub: Matchin
     assert (await hub.client.query(ONE_CANDIDATE, {"id": candidate["id"]}, key=key))["matchCandidate"] is None
     await hub.client.query(UPDATE, {"input": {"id": first, "country": "AT"}})
     assert [c["id"] for c in await hub.candidates(first, second, key=key)] == [candidate["id"]]
-
-
-async def identified(hub: MatchingHub, source: str, identifier: dict[str, Any], **traits: Any) -> Any:
-    traits = {"unitId": hub.units["east"], **traits}
-    values = {"identifiers": [identifier], "source": source, "traits": traits}
-    return (await hub.client.query(IDENTIFY, {"input": values}))["identify"]
 
 
 async def test_identify_stores_a_day_of_birth_and_leaves_out_one_that_is_to_come(hub: MatchingHub) -> None:

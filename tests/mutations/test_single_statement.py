@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
+import asyncpg
 import pytest
 from writer_client import HubClient
 
@@ -94,6 +95,29 @@ async def test_a_refused_insert_runs_once_more_to_name_its_argument(
     error = await northwind_client.error(document, {"input": contact})
     assert (error["code"], error["argument"]) == ("NOT_FOUND", "input.customerId")
     assert counts == {"contactCreate": 2, "single statement": 1}
+
+
+RECORD = """mutation Long($input: InteractionRecordInput!, $key: String) {
+    interactionRecord(input: $input, idempotencyKey: $key) { interaction { body } } }"""
+
+
+async def test_a_statement_learns_how_much_keystream_its_answers_need(
+    northwind_client: HubClient, counts: Counter[str], connection: asyncpg.Connection
+) -> None:
+    customer = (await northwind_client.query(CUSTOMER))["customerBy"]["id"]
+    runs = []
+    for number, length in enumerate((100, 400, 700, 5_000, 700, 40_000, 5_000)):
+        body = "Nägel " + "x" * length
+        variables = {"input": {"customerId": customer, **CALL, "body": body}, "key": f"long {number}"}
+        before = counts["interactionRecord"]
+        first = await northwind_client.execute(RECORD, variables)
+        runs.append(counts["interactionRecord"] - before)
+        assert first["data"]["interactionRecord"]["interaction"]["body"] == body
+        assert await northwind_client.execute(RECORD, variables) == first
+    assert runs == [1, 1, 2, 2, 1, 2, 1]
+    stored = [row["answer"] for row in await connection.fetch("select answer from idempotency_records")]
+    assert not any(b"xxxxx" in answer for answer in stored)
+    assert len({answer[:12] for answer in stored}) == len(stored) == 7  # each has a nonce of its own
 
 
 async def _run(client: HubClient, mutation: str, row: str, values: dict[str, Any]) -> None:

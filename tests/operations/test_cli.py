@@ -102,7 +102,7 @@ async def test_several_workers_answer_share_budgets_and_stop_together(database_d
     environment = {"HUB_DATABASE_URL": database_dsn, "HUB_DATA_DIR": str(tmp_path), "HUB_WORKERS": "2"}
     async with started_hub("up", **environment) as (hub, lines):
         base = lines[-1].removeprefix("Live  ").removesuffix("/live")
-        async with httpx2.AsyncClient(base_url=base, timeout=30) as client:
+        async with httpx2.AsyncClient(base_url=base, timeout=120) as client:
             for _ in range(10):
                 assert (await client.get("/readyz", headers={"connection": "close"})).status_code == 200
             key = await create_api_key(database_dsn)

@@ -124,6 +124,7 @@ ELSEWHERE = {
     "UNDO_IMPOSSIBLE": "of imports: test_import.py",
     "UPLOAD_LIMIT": "of uploads: test_uploads.py",
     "UPLOAD_OFFSET": "of uploads: test_uploads.py",
+    "UPLOAD_LIMIT": "of uploads: test_uploads.py",
 }
 
 

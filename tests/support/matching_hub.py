@@ -21,6 +21,11 @@ ADDRESS = "mutation ($input: AddressCreateInput!) { addressCreate(input: $input)
 CANDIDATES = """query ($filter: MatchCandidateFilter) { matchCandidates(first: 50, filter: $filter) { nodes {
     id version score reasons status remindsAt modelVersion customer { id name } other { id name }
 } } }"""
+DECIDE = """mutation ($input: MatchCandidateDecideInput!) { matchCandidateDecide(input: $input) {
+    matchCandidate { status version remindsAt decidedAt decidedBy { id } } customer { id name } merge { id status } job { id }
+} }"""
+IDENTIFY = """mutation ($input: IdentifyInput!) { identify(input: $input) {
+    outcome reasons customer { id name bornOn } } }"""
 ANY_CANDIDATE = "{ matchCandidates(first: 50) { nodes { id status } } }"
 
 
@@ -74,3 +79,23 @@ async def open_matching_hub(dsn: str) -> AsyncIterator[MatchingHub]:
             unit = await client.query(UNIT, {"input": {"code": code, "name": code, "kind": "GROUP"}})
             units[code] = unit["orgUnitCreate"]["orgUnit"]["id"]
         yield MatchingHub(client, units)
+
+
+async def pair(hub: MatchingHub, name: str, **fields: Any) -> tuple[str, str]:
+    """Two records of one customer, with one day of birth and one address."""
+    shared = {"bornOn": f"19{50 + len(name)}-{len(name):02d}-{ord(name[0]) % 28 + 1:02d}", "street": f"{name}weg 1"}
+    first = await hub.create(f"{name[:3]}a {name}", **{**shared, **fields})
+    return first, await hub.create(f"{name[:3]}a {name}", **{**shared, **fields})
+
+
+async def decide(hub: MatchingHub, candidate: Any, decision: str, **fields: Any) -> Any:
+    """Decides a candidate; returns the payload."""
+    data = await hub.client.query(DECIDE, {"input": {"id": candidate["id"], "decision": decision, **fields}})
+    return data["matchCandidateDecide"]
+
+
+async def identified(hub: MatchingHub, source: str, identifier: dict[str, Any], **traits: Any) -> Any:
+    """The payload of identify, for a customer of the east."""
+    traits = {"unitId": hub.units["east"], **traits}
+    values = {"identifiers": [identifier], "source": source, "traits": traits}
+    return (await hub.client.query(IDENTIFY, {"input": values}))["identify"]

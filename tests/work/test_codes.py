@@ -145,6 +145,27 @@ async def test_a_rule_in_use_changes_only_its_days_of_reuse(code_client: HubClie
     assert (await _rule(code_client, "used", "V{serial:3}", reuseAfterDays=20))["codeRule"]["version"] == 3
 
 
+ADD_ROLE = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
+
+
+async def test_a_role_draws_by_the_rules_that_it_reads(code_client: HubClient) -> None:
+    await _rule(code_client, "labels", "L{serial:3}")
+    await _rule(code_client, "hidden", "H{serial:3}")
+    reads = {"entity": "CodeRule", "verbs": ["READ"], "rowFilter": {"name": {"eq": "labels"}}}
+    for name, run in (("printers", ["codesDraw"]), ("lookers", ["*"])):
+        await code_client.query(ADD_ROLE, {"input": {"name": name, "rules": [reads], "run": run}})
+    printer = await create_api_key(code_client.dsn, "printers")
+    drawn = await code_client.query(DRAW, {"input": {"rule": "labels"}}, key=printer)
+    hidden, absent = [
+        await code_client.error(DRAW, {"input": {"rule": name}}, key=printer) for name in ("hidden", "absent")
+    ]
+    assert (drawn["codesDraw"]["codes"], hidden["code"]) == (["L001"], "NOT_FOUND")
+    assert hidden | {"message": hidden["message"].replace("hidden", "absent")} == absent
+    looker = await create_api_key(code_client.dsn, "lookers")
+    error = await code_client.error(DRAW, {"input": {"rule": "labels"}}, key=looker)
+    assert error["code"] in ("FORBIDDEN", "FIELD_UNKNOWN")
+
+
 async def test_a_refused_draw_takes_no_number(code_client: HubClient) -> None:
     await _rule(code_client, "few", "F{serial:1}")
     assert (await code_client.error(DRAW, {"input": {"rule": "few", "count": 10}}))["remaining"] == 9

@@ -17,6 +17,7 @@ GRANT = """mutation ($input: CredentialGrantInput!) { credentialGrant(input: $in
 } } }"""
 END = """mutation ($id: ID!, $reason: String!) { credentialEnd(input: {id: $id, reason: $reason}) {
     credential { endedAt reason } } }"""
+ROLE = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
 LIST = '{ credentials(filter: {code: {eq: "SEEN"}}) { nodes { staff { name } } } }'
 
 
@@ -80,6 +81,19 @@ async def test_an_amount_needs_a_limit_in_its_currency(
     held = await credentials.has_authority(bank.connection, teller.uuid, "LOAN", sought, currency, now=START)
     other = await credentials.has_authority(bank.connection, teller.uuid, "SEAL", sought, currency, now=START)
     assert (held, other) == (decides, False)
+
+
+async def test_a_grade_that_is_hidden_is_not_named(bank: Organisation) -> None:
+    manager, person, clerk = [await bank.hire(name) for name in ("Cai", "Deng", "Fu")]
+    await _grant(bank, manager, person, type="GRADE", code="hidden_one", level=3)
+    verbs = ["READ", "CREATE"]
+    credential = {"entity": "Credential", "verbs": verbs, "rowFilter": {"code": {"eq": "shown_one"}}}
+    rules = [credential, {"entity": "Staff", "verbs": ["READ", "UPDATE"]}]
+    await bank.client.query(ROLE, {"input": {"name": "narrow", "rules": rules, "run": ["credentialGrant"]}})
+    key = await bank.issue_key(clerk.uuid, "narrow")
+    columns = {"staffId": person.staff_id, "type": "GRADE", "code": "shown_one", "level": 3}
+    error = await bank.client.error(GRANT, {"input": columns}, key=key)
+    assert (error["code"], "the person has one, and" in error["message"]) == ("OVERLAP", True)
 
 
 async def test_a_person_has_one_grade_at_a_time(bank: Organisation) -> None:

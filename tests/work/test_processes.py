@@ -174,3 +174,31 @@ async def test_every_key_reads_processes_and_only_administrators_write_them(proc
     assert seen == [{"revision": 1, "status": "ACTIVE"}]
     refused = await process_client.error(UPSERT, _process("open", DRAFT), key=reader)
     assert refused["code"] == "FORBIDDEN"
+
+
+ADD_ROLE = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
+ADD_TO_KEY = "mutation ($input: RoleAssignInput!) { roleAssign(input: $input) { role { name } } }"
+KEYS = '{ apiKeys(filter: {publicId: {eq: "%s"}}) { nodes { id } } }'
+
+
+async def test_steps_of_a_process_that_the_roles_only_show_stay(process_client: HubClient) -> None:
+    """One role shows all processes, another one writes those of one code."""
+    names = ("Process", "ProcessStep", "Calendar", "CodeRule", "OrgUnit")
+    shown = [{"entity": name, "verbs": ["READ"]} for name in names]
+    own = {"entity": "Process", "verbs": ["READ", "CREATE", "UPDATE"], "rowFilter": {"code": {"eq": "own"}}}
+    for name, rules in (("process-readers", shown), ("own-processes", [own])):
+        await process_client.query(ADD_ROLE, {"input": {"name": name, "rules": rules}})
+    key = await create_api_key(process_client.dsn, "process-readers")
+    key_id = (await process_client.query(KEYS % key.split("_")[1]))["apiKeys"]["nodes"][0]["id"]
+    await process_client.query(ADD_TO_KEY, {"input": {"role": "own-processes", "keyId": key_id}})
+    for code in ("own", "foreign"):
+        await _upsert(process_client, code, DRAFT, status="DRAFT")
+    changed = await process_client.query(UPSERT, _process("own", DRAFT, AUTO, status="DRAFT"), key=key)
+    assert len(changed["processUpsert"]["process"]["steps"]["nodes"]) == 2
+    for status in ("DRAFT", "ACTIVE"):
+        refused = await process_client.error(UPSERT, _process("foreign", DRAFT, AUTO, status=status), key=key)
+        assert refused["code"] == "FORBIDDEN", refused
+    assert await _revisions(process_client, "foreign") == [(1, "DRAFT")]
+    assert not (await _upsert(process_client, "foreign", DRAFT, status="DRAFT"))["created"]
+    steps = '{ processSteps(filter: {process: {code: {eq: "foreign"}}}) { nodes { version code } } }'
+    assert (await process_client.query(steps))["processSteps"]["nodes"] == [{"version": 1, "code": "draft"}]

@@ -205,5 +205,7 @@ async def test_the_command_line_advances_it(database_dsn: str, run_command: RunC
     report = await run_command("doctor", "--json")
     (clock,) = [check for check in orjson.loads(report[1]) if check["name"] == "clock"]
     assert (clock["ok"], clock["problem"]) == (True, "the database has a test clock, at 2026-03-05T01:00:00Z")
+    shown = await run_command("clock", "show", HUB_CLOCK="real")
+    assert (shown[0], "a test clock, at 2026-03-05 01:00 UTC" in shown[2]) == (0, True)
     real = await run_command("clock", "advance", "PT1H", HUB_CLOCK="real")
     assert (real[0], "HUB_CLOCK=test" in real[2]) == (1, True)

@@ -11,6 +11,7 @@ from writer_client import open_hub_client
 
 from hub.settings import Settings
 
+RIGHTS = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
 GRANT = "mutation ($input: CredentialGrantInput!) { credentialGrant(input: $input) { credential { id } } }"
 REVENUE = """mutation ($id: ID!) { customerUpdate(input: {
     id: $id, annualRevenue: "5000000", annualRevenueCurrency: "CNY"
@@ -224,6 +225,21 @@ async def test_of_two_decisions_at_once_one_wins_and_the_other_learns_what_is_op
         assert refused["code"] == "MOVE_INVALID"
         assert refused["openSteps"] == [{"id": check["id"], "step": "check", "decisions": ["APPROVE", "REJECT"]}]
         assert len((await people.item(item))["steps"]["nodes"]) == 2
+
+
+async def test_a_step_that_is_decided_already_names_no_hidden_one(people: WorkPeople) -> None:
+    await people.describe("hidden", step("report", "APPROVER"), step("check", "CHECK", "APPROVE", "REJECT"))
+    rule = {"entity": "WorkStep", "verbs": ["READ", "UPDATE"], "rowFilter": {"status": {"eq": "DECIDED"}}}
+    rules = [rule, *({"entity": name, "verbs": ["READ"]} for name in ("WorkItem", "ProcessStep"))]
+    role = {"name": "decided", "rules": rules, "run": ["workStepDecide"]}
+    await people.client.query(RIGHTS, {"input": role})
+    item = (await people.open("ana", "hidden"))["id"]
+    (report,) = await people.open_steps(item)
+    await people.decide("cho", item)
+    narrow = await people.mint(people.workers["cho"].key, None, "decided")
+    error = await people.client.error(DECIDE, {"input": {"id": report["id"], "decision": "DONE"}}, key=narrow)
+    assert (error["code"], error["openSteps"]) == ("MOVE_INVALID", [])
+    assert error["message"] == "input.id: the step is DECIDED (DONE) already; the item is OPEN."
 
 
 async def test_a_decision_that_is_sent_again_counts_once(people: WorkPeople) -> None:

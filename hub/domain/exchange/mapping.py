@@ -126,6 +126,7 @@ class _RowReader:
             _refuse(f"{path}.name", f"two rows are called {name!r}; give each another name")
         fields = self._fields(entity, _table(table.get("fields", {}), f"{path}.fields"), f"{path}.fields")
         self._link_to_owners(entity, fields)
+        fields = _in_order(entity, fields)
         identifiers = self._identifiers(entity, table.get(IDENTIFIERS, []), f"{path}.{IDENTIFIERS}")
         mode = _member(table, "mode", ImportMode, path)
         skips_invalid = _choice(table, "invalid", {"reject": False, "skip": True}, path)
@@ -273,6 +274,13 @@ class _RowReader:
         if match and owner is not None and owner not in match and not set(match) & set(unique_columns(entity)):
             match = (owner, *match)
         return match, False
+
+
+def _in_order(entity: type[Entity], fields: Mapping[str, FieldSource]) -> dict[str, FieldSource]:
+    """The fields in the order of the mutations' inputs: of several faults of a line, both name the same one first."""
+    writer = writer_of(entity)
+    names = dict.fromkeys((*writer.creatable, *writer.updatable, *fields))
+    return {name: fields[name] for name in names if name in fields}
 
 
 def _parents(entity: type[Entity]) -> tuple[str, ...]:

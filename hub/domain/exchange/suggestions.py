@@ -44,6 +44,9 @@ SYNONYMS: Mapping[str, str] = {
     "productname": "name",
     "jobtitle": "title",
 }
+HINTS: Mapping[str, str] = {
+    "country": '  # two letters; of names: { column = "…", values = { Germany = "DE" } }',
+}
 IDENTIFIERS: Mapping[str, str] = {
     **dict.fromkeys(("email", "mail", "emailaddress"), "EMAIL"),
     **dict.fromkeys(("phone", "telephone", "tel", "telefon", "mobile", "phonenumber"), "PHONE"),
@@ -90,7 +93,7 @@ def _row_lines(entity: type[Entity], columns: Sequence[str], source: str) -> Ite
             yield f'    {{ kind = "{identifier}", column = {_quoted(column)}, source = {_quoted(source)} }},'
         yield "]"
     for name, column in fields.items():
-        yield f"fields.{name} = {_quoted(column)}"
+        yield f"fields.{name} = {_quoted(column)}{HINTS.get(name, '')}"
     for name in writer_of(entity).creatable:
         if camel_case(name) not in fields and _is_required(entity, name):
             yield f'# fields.{camel_case(name)} = {{ value = "…" }}  # a new row needs it'

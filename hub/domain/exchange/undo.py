@@ -4,6 +4,7 @@ A row that somebody changed since stays as it is, and so does one that others re
 item or an identifier, goes or stays with the row that the job made it for."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -16,12 +17,13 @@ from hub.db.pool import Connection
 from hub.model.columns import metadata, readable_columns
 from hub.model.definition import WriteOperation
 from hub.model.entity import Entity, declared_entities, entity_of
-from hub.model.rows import can_see, updating
+from hub.model.rows import can_see, may_write_row, updating
 from hub.model.writer import writer_of
+from hub.rights import Verb
 from hub.schema.customers.customers import Customer, Identifier
 from hub.viewer import Viewer
 
-Fate = Literal["deleted", "restored", "edited", "in_use", "gone", "part"]
+Fate = Literal["deleted", "restored", "edited", "in_use", "gone", "part", "forbidden"]
 _CHANGES = """
 select id, table_name, row_id, operation, before, changed from change_log
 where request = $1 and request like 'job:%' and table_name <> 'jobs' and id < $2 order by id desc limit $3
@@ -115,8 +117,8 @@ async def take_back(
 ) -> list[RowFate]:
     """Takes one change back; returns what became of the row, and of parts that go or stay with it.
 
-    `undo_requests` are the jobs that take it back, this one and those that ended early. Raises Forbidden for rows that the
-    viewer may not delete or update."""
+    `undo_requests` are the jobs that take it back, this one and those that ended early. A row that the viewer's roles do not
+    let it delete or update stays. Raises Forbidden for types of which it may write no row so."""
     table = metadata.tables[write.table_name]
     entity: type[Entity] = entity_of(table)
     key = write.row_id
@@ -128,14 +130,19 @@ async def take_back(
         if is_edited:
             return [RowFate(entity, key, "edited")]
         _require(viewer, table, "update")
+        is_written_beside = not entity.definition.operations()  # by the hub, whatever the viewer may write
+        if not is_written_beside and not await may_write_row(tx, viewer, entity, key, Verb.UPDATE):
+            return [RowFate(entity, key, "forbidden")]
         fields = [name for name in write.changed if name in writer_of(entity).updatable]
-        async with updating(tx, viewer, entity, key, fields=fields):
+        async with nullcontext() if is_written_beside else updating(tx, viewer, entity, key, fields=fields):
             await tx.execute(_restore_sql(table, tuple(write.changed)), key, write.before, now)
         return [RowFate(entity, key, "restored")]
     owner = _owner(table)
     if owner is not None and not is_edited and await tx.fetchval(_CREATED, stored[owner[1]], owner[0].name, request):
         return []  # it goes or stays with its owner, whose creation is an earlier change
     _require(viewer, table, "delete")
+    if entity.definition.operations() and not await may_write_row(tx, viewer, entity, key, Verb.DELETE):
+        return [RowFate(entity, key, "forbidden")]
     own = await _own_parts(tx, table, key, request, undo_requests)
     fate: Fate = "edited" if is_edited else await _delete(tx, table, key, own)
     of_parts: Fate = "deleted" if fate == "deleted" else "part"
@@ -195,9 +202,11 @@ def _reference_sqls(table: sa.Table) -> tuple[str, ...]:
 
 
 def _referrers(table: sa.Table) -> Iterator[tuple[sa.Table, str]]:
+    # Rows that are derived from others hold on to none: those of some entities, and those that no entity declares.
+    others = [e.table for e in declared_entities() if not e.definition.options.get("derived", False)]
     pairs: Mapping[tuple[str, str], sa.Table] = {
         (other.name, element.parent.name): other
-        for other in metadata.tables.values()
+        for other in others
         for constraint in other.foreign_key_constraints
         for element in constraint.elements
         if element.column.table is table and element.column.name == "id"

@@ -13,7 +13,7 @@ RETRY = timedelta(days=1)  # after which a pair that cannot be merged is looked 
 
 # The one with the highest score. A field in which the two differ, and a merge that was undone, leave it to a person.
 _NEXT = """
-select id from match_candidates as c where status = 'OPEN' and score >= $1
+select id from match_candidates as c where status = 'OPEN' and score >= $1 and (decided_at is null or decided_at < $2)
     and not reasons @> '[{"field": "FIRST_NAME", "level": "DIFFERENT"}]'
     and not reasons @> '[{"field": "FAMILY_NAME", "level": "DIFFERENT"}]'
     and not reasons @> '[{"field": "ORGANISATION_NAME", "level": "DIFFERENT"}]'
@@ -32,7 +32,7 @@ async def merge_next(tx: Connection, least_score: Decimal, merge_limits: MergeLi
     """Merges the pair with the highest score of at least `least_score`; returns whether there may be more.
 
     A pair that something speaks against is put off: people see it meanwhile."""
-    key = await tx.fetchval(_NEXT, least_score)
+    key = await tx.fetchval(_NEXT, least_score, now - RETRY)
     if key is None:
         return False
     await tx.execute("savepoint automatic_merge")

@@ -26,6 +26,14 @@ _REOPEN = """
 update match_candidates set status = 'OPEN', reminds_at = null, version = version + 1, updated_at = $2
 where id = $1 and status = 'LATER'
 """
+# Its job has failed, was cancelled, or was undone since.
+_REOPEN_ABANDONED = """
+update match_candidates as c set status = 'OPEN', version = version + 1, updated_at = $1
+where status = 'SAME' and not exists (
+    select from job_queue as q where (q.arguments ->> 'survivor', q.arguments ->> 'merged')
+        in ((c.customer_id::text, c.other_id::text), (c.other_id::text, c.customer_id::text))
+)
+"""
 
 
 class MatchDecision(DescribedEnum):
@@ -155,3 +163,8 @@ def _reminder(decision: MatchDecision, reminds_at: datetime | None, now: datetim
 async def reopen(tx: Connection, key: UUID, now: datetime) -> None:
     """Opens a candidate again whose decision was put off."""
     await tx.execute(_REOPEN, key, now)
+
+
+async def reopen_abandoned(tx: Connection, now: datetime) -> None:
+    """Opens candidates again that a job should have merged, and did not."""
+    await tx.execute(_REOPEN_ABANDONED, now)

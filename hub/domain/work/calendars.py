@@ -176,7 +176,8 @@ async def _update(
     changed = {name: value for name, value in derived.columns.items() if stored[name] != value}
     if expected_version is not None:
         await require_version(tx, viewer, Calendar, key, changed, expected_version)
-    await _store_days(tx, key, await _stored_days(tx, key), derived.days, now)
+    async with rows.updating(tx, viewer, Calendar, key):
+        await _store_days(tx, key, await _stored_days(tx, key), derived.days, now)
     if not changed:
         return
     await rows.update_row(tx, viewer, Calendar, key, changed, now)

@@ -139,7 +139,7 @@ async def find_rule(tx: Connection, name: str) -> StoredRule:
     """The rule of this name; raises NotFound."""
     row = await tx.fetchrow(_FIND, name)
     if row is None:
-        raise NotFound(f"rule: there is no code rule {name[:63]!r}; `codeRules` lists them.", argument="rule")
+        raise _no_rule(name)
     days = row["reuse_after_days"]
     return StoredRule(
         row["id"],
@@ -150,6 +150,10 @@ async def find_rule(tx: Connection, name: str) -> StoredRule:
         row["warn_share"],
         row["timezone"],
     )
+
+
+def _no_rule(name: str) -> NotFound:
+    return NotFound(f"rule: there is no code rule {name[:63]!r}; `codeRules` lists them.", argument="rule")
 
 
 async def draw(
@@ -346,7 +350,10 @@ async def draw_codes(
     code_blocks: Injected[CodeBlocks],
 ) -> CodesDrawPayload:
     """Draws codes that nobody else gets, for labels and forms that other systems print."""
-    viewer.require("codes:write")
+    if not viewer.runs_freely:
+        viewer.require("codes:write")
     if not 1 <= count <= MAX_DRAWN:
         raise BadInput(f"count: give 1 to {MAX_DRAWN:,}.", argument="count")
+    if not await rows.visible_keys(tx, viewer, CodeRule, "name", [rule]):
+        raise _no_rule(rule)
     return CodesDrawPayload(await draw(tx, code_blocks, await find_rule(tx, rule), values or {}, count, now))

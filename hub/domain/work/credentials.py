@@ -116,10 +116,10 @@ async def grant_credential(
     await rows.require_visible(tx, viewer, Staff, staff_id, "staff_id")
     if replaces_id is not None:
         await _replace(tx, viewer, replaces_id, row, now)
-    elif valid_from is None and (equal := await _find_equal(tx, row, now)) is not None:
+    elif valid_from is None and (equal := await _find_equal(tx, viewer, row, now)) is not None:
         return CredentialGrantPayload(equal)
     if type == CredentialType.GRADE:
-        await _require_free(tx, row)
+        await _require_free(tx, viewer, row)
     key = await _insert(tx, viewer, row, columns, now)
     return CredentialGrantPayload(key)
 
@@ -170,8 +170,9 @@ async def require_authority(
 ) -> None:
     """Raises Forbidden AUTHORITY_LIMIT unless the person may decide the amount under the code."""
     if not await has_authority(tx, staff_id, code, amount, currency, now=now):
-        of_amount = "" if amount is None else f" for {amount.normalize():f} {currency or 'without a currency'}"
-        message = f"The person has no authority {code}{of_amount} now; let somebody decide who has it."
+        # No amount: the key may not see the item's.
+        scope = "" if amount is None else " up to the amount"
+        message = f"The person has no authority {code}{scope} now; let somebody decide who has it."
         raise Forbidden(message, code="AUTHORITY_LIMIT", extensions={"authority": code})
 
 
@@ -277,18 +278,20 @@ async def _insert(
     return key
 
 
-async def _find_equal(tx: Connection, row: Mapping[str, Any], now: datetime) -> UUID | None:
-    """The key of a credential that counts now and says the same."""
+async def _find_equal(tx: Connection, viewer: Viewer, row: Mapping[str, Any], now: datetime) -> UUID | None:
+    """The key of a credential that the viewer sees, counts now and says the same."""
     names = ("staff_id", "type", "code", "level", "step", "limit", "currency", "valid_until")
     values = (row[name] for name in names)
     key: UUID | None = await tx.fetchval(_EQUAL, *values, exact_json.dumps(row["evidence"]), now)
-    return key
+    return key if key is not None and await rows.can_see(tx, viewer, Credential.table, key) else None
 
 
-async def _require_free(tx: Connection, row: Mapping[str, Any]) -> None:
-    """Raises BadInput OVERLAP if the person has another grade in the term of the new one."""
+async def _require_free(tx: Connection, viewer: Viewer, row: Mapping[str, Any]) -> None:
+    """Raises BadInput OVERLAP if the person has another grade in the term of the new one; names it if the viewer sees it."""
     other = await tx.fetchrow(_OTHER_GRADE, row["staff_id"], row["valid_from"], row["valid_until"])
     if other is not None:
+        if not await rows.can_see(tx, viewer, Credential.table, other["id"]):
+            raise _overlap("has one")
         until = "" if other["ends_at"] is None else f" to {other['ends_at'].isoformat()}"
         raise _overlap(f"has {other['code']} from {other['valid_from'].isoformat()}{until}")
 

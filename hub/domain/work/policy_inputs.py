@@ -4,26 +4,25 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
-from uuid import UUID
 
 from hub.db.pool import Connection
 from hub.domain.work.clock_arithmetic import MAX_LEVEL
 from hub.domain.work.clock_calendars import current_calendars
 from hub.errors import BadInput, NotFound
-from hub.model import validators
+from hub.model import rows, validators
 from hub.model.clock_names import CLOCK_NAME
 from hub.model.entity import Entity, declared_entities
 from hub.model.subjects import subjects_of
+from hub.schema.work.calendars import Calendar
 from hub.schema.work.clocks import Clock
+from hub.schema.work.processes import Process
 from hub.schema.work.sla_policies import EscalationAct, EscalationUnit
+from hub.viewer import Viewer
 
 MAX_TERMS, MAX_RULES = 50, 200
 MAX_SECONDS = 2_000_000_000  # 63 years
 MAX_SHARE = Decimal(100)
 PRECISION = Decimal("0.0001")
-
-_CALENDARS = "select code, id from calendars where code = any($1)"
-_PROCESSES = "select distinct code from processes where code = any($1)"
 
 
 class SlaTermInput(NamedTuple):
@@ -66,12 +65,14 @@ def check_subject(name: str) -> type[Entity]:
     return subjects[name]
 
 
-async def check_terms(tx: Connection, terms: Sequence[SlaTermInput], now: datetime) -> list[dict[str, Any]]:
+async def check_terms(
+    tx: Connection, viewer: Viewer, terms: Sequence[SlaTermInput], now: datetime
+) -> list[dict[str, Any]]:
     """The rows of terms; raises BadInput, and CALENDAR_HORIZON for a goal that no row could meet any more."""
     if len(terms) > MAX_TERMS:
         raise BadInput(f"terms: give at most {MAX_TERMS}.", argument="terms")
     codes = {term.calendar for term in terms if term.calendar is not None}
-    calendars: dict[str, UUID] = {row["code"]: row["id"] for row in await tx.fetch(_CALENDARS, list(codes))}
+    calendars = await rows.visible_keys(tx, viewer, Calendar, "code", codes)
     countings = await current_calendars(tx, calendars.values())
     term_rows: dict[str, dict[str, Any]] = {}
     for index, term in enumerate(terms):
@@ -93,13 +94,13 @@ async def check_terms(tx: Connection, terms: Sequence[SlaTermInput], now: dateti
 
 
 async def check_rules(
-    tx: Connection, rules: Sequence[EscalationRuleInput], subject: type[Entity]
+    tx: Connection, viewer: Viewer, rules: Sequence[EscalationRuleInput], subject: type[Entity]
 ) -> list[dict[str, Any]]:
     """The rows of levels; raises BadInput for one that could not act."""
     if len(rules) > MAX_RULES:
         raise BadInput(f"escalation_rules: give at most {MAX_RULES}.", argument="escalation_rules")
     named = [rule.process for rule in rules if rule.process is not None]
-    processes = {row["code"] for row in await tx.fetch(_PROCESSES, named)} if named else set()
+    processes = await rows.visible_keys(tx, viewer, Process, "code", named) if named else {}
     rule_rows: dict[tuple[str, int], dict[str, Any]] = {}
     for index, rule in enumerate(rules):
         argument = f"escalation_rules[{index}]"

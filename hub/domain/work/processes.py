@@ -13,6 +13,9 @@ from hub.model.code_patterns import parse_pattern
 from hub.model.commands import command
 from hub.model.entity import Entity, declared_entities
 from hub.model.versions import require_version
+from hub.schema.organisation.units import OrgUnit
+from hub.schema.work.calendars import Calendar
+from hub.schema.work.code_rules import CodeRule
 from hub.schema.work.processes import Process, ProcessStatus, ProcessStep, ProcessType
 from hub.schema.work.work_items import WorkItem
 from hub.text_case import camel_case
@@ -26,9 +29,7 @@ _LATEST = "select * from processes where code = $1 order by revision desc limit 
 _ACTIVE = "select id from processes where code = $1 and status = 'ACTIVE' and id <> $2"
 _STEPS = "select * from process_steps where process_id = $1 order by position"
 _REMOVE_STEPS = "delete from process_steps where process_id = $1"
-_CALENDARS = "select code, id from calendars where code = any($1)"
-_UNITS = "select code, id from org_units where code = any($1)"
-_CODE_RULE = "select id, pattern, check_digit from code_rules where name = $1"
+_CODE_RULE = "select id, pattern, check_digit from code_rules where id = $1"
 STEP_COLUMNS = (
     "position", "code", "name", "public_name", "group_name", "addressee", "role", "unit_type", "unit_id", "decisions",
     "returns_to", "quorum", "majority", "distinct_from", "allows_opener", "authority", "verified", "about",
@@ -79,9 +80,9 @@ async def upsert_process(
         "type": type.value,
         "about": _subject_type(about).__name__,
         "max_rounds": max_rounds,
-        "code_rule_id": await _code_rule(tx, code_rule),
+        "code_rule_id": await _code_rule(tx, viewer, code_rule),
     }
-    step_rows = await _step_rows(tx, check_steps(steps, type, calendar), about)
+    step_rows = await _step_rows(tx, viewer, check_steps(steps, type, calendar), about)
     if latest is None:
         if expected_version is not None:
             message = "expected_version: there is no process of this code; leave it out to describe a new one."
@@ -89,7 +90,8 @@ async def upsert_process(
         return await _new_revision(tx, viewer, texts["code"], 1, columns, step_rows, status, now)
     if expected_version is not None:
         await require_version(tx, viewer, Process, latest["id"], columns, expected_version)
-    return await _revise(tx, viewer, dict(latest), columns, step_rows, status, now)
+    async with rows.updating(tx, viewer, Process, latest["id"]):
+        return await _revise(tx, viewer, dict(latest), columns, step_rows, status, now)
 
 
 async def _revise(
@@ -175,11 +177,11 @@ def _subject_type(about: str) -> type[Entity]:
     raise BadInput(f"about: no work item is about a {about[:63]!r}; name one of {names}.", argument="about")
 
 
-async def _code_rule(tx: Connection, name: str | None) -> UUID | None:
+async def _code_rule(tx: Connection, viewer: Viewer, name: str | None) -> UUID | None:
     """The rule of a name, whose pattern needs no values of its own; raises NotFound or BadInput."""
     if name is None:
         return None
-    row = await tx.fetchrow(_CODE_RULE, name)
+    row = await tx.fetchrow(_CODE_RULE, (await rows.visible_keys(tx, viewer, CodeRule, "name", [name])).get(name))
     if row is None:
         message = f"code_rule: there is no code rule {name[:63]!r}; `codeRules` lists them."
         raise NotFound(message, argument="code_rule")
@@ -191,12 +193,13 @@ async def _code_rule(tx: Connection, name: str | None) -> UUID | None:
     return key
 
 
-async def _step_rows(tx: Connection, steps: Sequence[ProcessStepInput], about: str) -> list[dict[str, Any]]:
+async def _step_rows(
+    tx: Connection, viewer: Viewer, steps: Sequence[ProcessStepInput], about: str
+) -> list[dict[str, Any]]:
     """The columns of the steps' rows; raises NotFound or BadInput for calendars, units, filters and fields."""
-    calendars = {
-        row["code"]: row["id"] for row in await tx.fetch(_CALENDARS, [s.calendar for s in steps if s.calendar])
-    }
-    units = {row["code"]: row["id"] for row in await tx.fetch(_UNITS, [s.unit for s in steps if s.unit])}
+    calendar_codes = [step.calendar for step in steps if step.calendar]
+    calendars = await rows.visible_keys(tx, viewer, Calendar, "code", calendar_codes)
+    units = await rows.visible_keys(tx, viewer, OrgUnit, "code", [step.unit for step in steps if step.unit])
     under_dual_control = {camel_case(name) for name in _subject_type(about).definition.verified_columns}
     step_rows = []
     for index, step in enumerate(steps):

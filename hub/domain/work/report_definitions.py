@@ -10,6 +10,7 @@ from hub.domain.access import api_keys
 from hub.domain.work.calendar_definitions import check_timezone
 from hub.errors import BadInput, HubError
 from hub.model import exact_json, rows, stored_filters, validators
+from hub.schema.work.calendars import Calendar
 from hub.schema.work.reports import Report, ReportPer, ReportStatus
 from hub.viewer import Viewer
 
@@ -21,7 +22,6 @@ ID_PREFIXES = {ReportPer.STAFF: "stf", ReportPer.TEAM: "tea", ReportPer.UNIT: "u
 NOBODY = UUID(int=0)  # stands for the subject where a document is checked
 
 _KEY_STATE_TEXT = {"revoked": "was revoked", "expired": "has expired", "left": "belongs to a person who has left"}
-_FIND_CALENDAR = "select id from calendars where code = $1"
 
 
 class ReportTools(Protocol):
@@ -133,11 +133,11 @@ def check_whole(report: Mapping[str, Any]) -> None:
         raise BadInput(message, argument="checked_by")
 
 
-async def find_calendar(tx: Connection, code: str) -> UUID | None:
-    """The key of the calendar with a code, None for an empty one; raises BadInput for an unknown one."""
+async def find_calendar(tx: Connection, viewer: Viewer, code: str) -> UUID | None:
+    """The key of the calendar with a code, None for an empty one; raises BadInput for one that the viewer does not see."""
     if not code.strip():
         return None
-    key: UUID | None = await tx.fetchval(_FIND_CALENDAR, code.strip())
+    key = (await rows.visible_keys(tx, viewer, Calendar, "code", [code.strip()])).get(code.strip())
     if key is None:
         raise BadInput(f"calendar: there is no calendar {code[:63]!r}; calendarUpsert makes one.", argument="calendar")
     return key

@@ -118,7 +118,7 @@ async def upsert_report(
     name = validators.check_values({"name": name}, {"name": validators.slug})["name"]
     texts = {"title": title, "timezone": timezone, "document": document, "operation_name": operation_name}
     changes = check_texts(texts | {"checked_by": checked_by})
-    changes |= {} if calendar is None else {"calendar_id": await find_calendar(tx, calendar)}
+    changes |= {} if calendar is None else {"calendar_id": await find_calendar(tx, viewer, calendar)}
     supplied = {"period": period, "per": per, "variables": variables, "sections": sections, "subjects": subjects}
     changes |= check_changes({**supplied, "due_after_seconds": due_after_seconds, "active": active}, changes)
     await tx.execute(_LOCK_NAME, f"reports.name={name}")

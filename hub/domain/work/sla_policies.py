@@ -63,7 +63,8 @@ async def upsert_policy(
     SlaPolicy.require(viewer, "create" if key is None else "update")
     subject = check_subject(entity)
     columns = _columns(texts["name"], entity, match, position, valid_from, valid_until)
-    parts = _Parts(await check_terms(tx, terms, now), await check_rules(tx, escalation_rules or (), subject))
+    terms_of_policy = await check_terms(tx, viewer, terms, now)
+    parts = _Parts(terms_of_policy, await check_rules(tx, viewer, escalation_rules or (), subject))
     if key is None:
         if expected_version is not None:
             message = "expected_version: there is no policy with this code; leave it out to make a new one."

@@ -17,10 +17,12 @@ from hub.model.commands import Injected, RowReference, command
 from hub.model.registry import entity_named
 from hub.model.scopes import Audience
 from hub.model.subjects import subject_values
+from hub.schema.work.processes import Process
 from hub.schema.work.work_items import WorkItem, WorkItemDependency, WorkItemStatus
 from hub.viewer import ADMIN, Viewer
 
 MAX_PREDECESSORS = 100
+NO_PROCESS = UUID(int=0)  # looked for in place of one that is absent, as a hidden one is
 
 _ACTIVE = """
 select p.id, p.code, p.about, r.name as code_rule from processes as p left join code_rules as r on r.id = p.code_rule_id
@@ -68,7 +70,8 @@ async def open_item(
     WorkItem.require(viewer, "create")
     opener = acting_person(viewer)
     active = await tx.fetchrow(_ACTIVE, process)
-    if active is None:
+    is_visible = await rows.can_see(tx, viewer, Process.table, NO_PROCESS if active is None else active["id"])
+    if active is None or not is_visible:
         message = f"process: there is no active process {process[:63]!r}; `processes` lists them."
         raise NotFound(message, argument="process")
     if subject_id.entity != active["about"]:

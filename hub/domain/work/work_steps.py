@@ -17,13 +17,13 @@ from hub.errors import BadInput, Forbidden
 from hub.model import rows, stored_filters, validators
 from hub.model.commands import command
 from hub.model.registry import entity_named
-from hub.schema.work.processes import StepAddressee, StepDecision
+from hub.schema.work.processes import ProcessStep, StepAddressee, StepDecision
 from hub.schema.work.work_items import WorkItem, WorkStep, WorkStepStatus
 from hub.viewer import Viewer
 
 _ITEM_OF = "select item_id from work_steps where id = $1"
 _OPEN = """
-select s.id, p.code, p.decisions from work_steps as s join process_steps as p on p.id = s.step_id
+select s.id, s.step_id, p.code, p.decisions from work_steps as s join process_steps as p on p.id = s.step_id
 where s.item_id = $1 and s.status = 'OPEN' order by s.position, s.voter
 """
 _OWN_VOTE = """
@@ -76,18 +76,28 @@ async def decide_step(
 
 
 async def _require_open(flow: ItemFlow, step: asyncpg.Record) -> None:
-    """Raises BadInput MOVE_INVALID, naming what is open now, for a step that is decided or skipped."""
+    """Raises BadInput MOVE_INVALID for a step that is decided or skipped, naming what the viewer sees that is open now."""
     if step["status"] == WorkStepStatus.OPEN:
         return
-    open_steps: list[dict[str, Any]] = [
-        {"id": f"wst_{row['id'].hex}", "step": row["code"], "decisions": row["decisions"]}
-        for row in await flow.tx.fetch(_OPEN, flow.key)
-    ]
-    names = " or ".join(dict.fromkeys(row["step"] for row in open_steps))
-    possible = f"open now: {names}" if open_steps else f"the item is {flow.item['status']}"
+    open_steps = await _visible_open_steps(flow)
+    names = " or ".join(dict.fromkeys(row["step"] for row in open_steps if "step" in row))
+    possible = f"; open now: {names}" if names else ""
+    if not open_steps and await rows.can_see(flow.tx, flow.viewer, WorkItem.table, flow.key):
+        possible = f"; the item is {flow.item['status']}"
     decided = f" ({step['decision']})" if step["decision"] else ""
-    message = f"id: the step is {step['status']}{decided} already; {possible}."
+    message = f"id: the step is {step['status']}{decided} already{possible}."
     raise BadInput(message, code="MOVE_INVALID", argument="id", extensions={"openSteps": open_steps})
+
+
+async def _visible_open_steps(flow: ItemFlow) -> list[dict[str, Any]]:
+    """The open steps of the item that the viewer sees, each with what it sees of the process."""
+    open_steps: list[dict[str, Any]] = []
+    for row in await flow.tx.fetch(_OPEN, flow.key):
+        if await rows.can_see(flow.tx, flow.viewer, WorkStep.table, row["id"]):
+            known = await rows.can_see(flow.tx, flow.viewer, ProcessStep.table, row["step_id"])
+            described = {"step": row["code"], "decisions": row["decisions"]} if known else {}
+            open_steps.append({"id": f"wst_{row['id'].hex}", **described})
+    return open_steps
 
 
 async def _require_addressee(flow: ItemFlow, rule: StepRule, step: asyncpg.Record, person: UUID) -> None:
@@ -99,7 +109,9 @@ async def _require_addressee(flow: ItemFlow, rule: StepRule, step: asyncpg.Recor
             raise Forbidden(message, argument="id")
         own = await flow.tx.fetchval(_OWN_VOTE, flow.key, rule.id, person, step["id"])
         if own is not None and step["addressee_id"] != person:
-            message = f"id: the person's own vote is wst_{own.hex}; decide that one."
+            is_visible = await rows.can_see(flow.tx, flow.viewer, WorkStep.table, own)
+            named = f"is wst_{own.hex}" if is_visible else "is another step"
+            message = f"id: the person's own vote {named}; decide that one."
             raise BadInput(message, code="MOVE_INVALID", argument="id")
     elif person not in (step["addressee_id"], *addressing.staff_ids):
         raise Forbidden("id: the step is addressed to somebody else, who decides it.", argument="id")
@@ -117,4 +129,6 @@ async def _require_criteria(flow: ItemFlow, rule: StepRule) -> None:
     criteria = rule.exit_criteria
     if criteria is not None and not await stored_filters.matches(flow.tx, rule.about, criteria, subject):
         message = f"decision: the subject does not match the exit criteria of {rule.code}; change it first."
-        raise BadInput(message, code="CRITERIA_UNMET", argument="decision", extensions={"exitCriteria": criteria})
+        known = await rows.can_see(flow.tx, flow.viewer, ProcessStep.table, rule.id)
+        extensions = {"exitCriteria": criteria} if known else {}
+        raise BadInput(message, code="CRITERIA_UNMET", argument="decision", extensions=extensions)

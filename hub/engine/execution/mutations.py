@@ -235,6 +235,7 @@ class MutationExecutor:
                 key,
                 identity.fingerprint() + _rights_digest(context.viewer),
                 context.now,
+                field.single_statement.keystream,
             )
         insert_parameters = len(recording.arguments)
         text = combine(payload.text, len(payload.parameters), recording.text, insert_parameters, store_sql)
@@ -278,6 +279,8 @@ class MutationExecutor:
             response += b"}"
             tx.raise_if_failed()
             if key is not None:
+                if fields[0].single_statement is not None:  # perhaps too long for its keystream
+                    fields[0].single_statement.keystream.fit(response)
                 fingerprint_and_rights = operation_identity.fingerprint() + _rights_digest(context.viewer)
                 record_key = (context.viewer.key_id or NO_KEY, key, fingerprint_and_rights)
                 async with tx.translate_errors():

@@ -2,12 +2,13 @@
 
 mutations.py runs the command against a recording connection to find out, and has the general path."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from hub.engine.plan.nodes import ColumnSelection, Constant, ObjectSelection, Payload, Plan, RowById, ToOneSelection
 from hub.engine.plan.operations import MutationFieldPlan
 from hub.engine.sql.compiler import CompiledStatement, compile_plan
+from hub.model.idempotency import KeystreamLength
 from hub.rights import Rights
 
 INSERTED = "new$"
@@ -15,10 +16,11 @@ INSERTED = "new$"
 
 @dataclass(frozen=True, slots=True)
 class SingleStatement:
-    """The statement that reads the payload from the row inserted into `table`."""
+    """The statement that reads the payload from the row inserted into `table`, and how long its responses are."""
 
     table: str
     payload: CompiledStatement
+    keystream: KeystreamLength = field(default_factory=KeystreamLength, compare=False)
 
 
 def single_statement(field_plan: MutationFieldPlan, rights: Rights) -> SingleStatement | None:
