@@ -96,7 +96,12 @@ async def test_a_key_has_a_bounded_number_of_files_and_drops_those_it_does_not_n
         dropped = await own.delete(f"/imports/{ids[0]}")
         gone = [await own.delete(f"/imports/{ids[0]}"), await own.head(f"/imports/{ids[0]}")]
         again = await own.post("/imports", content=b"a\n")
-    assert (full.status_code, code(full), pasted["code"], pasted["limit"]) == (429, "UPLOAD_LIMIT", "UPLOAD_LIMIT", 20)
+    assert (full.status_code, code(full), pasted["code"], pasted["limit"]) == (
+        429,
+        "UPLOAD_COUNT_LIMIT",
+        "UPLOAD_COUNT_LIMIT",
+        20,
+    )
     assert listed == [{"uploadId": id, "name": f"{n}.csv", "received": 2, "size": None} for n, id in enumerate(ids)]
     assert (hidden[0].status_code, hidden[1].json()) == (404, [])
     assert (dropped.status_code, [response.status_code for response in gone]) == (204, [404, 404])

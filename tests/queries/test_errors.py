@@ -122,7 +122,7 @@ ELSEWHERE = {
     "FILE_UNREADABLE": "of files: test_import_files.py",
     "MAPPING_INVALID": "of imports: test_import.py",
     "UNDO_IMPOSSIBLE": "of imports: test_import.py",
-    "UPLOAD_LIMIT": "of uploads: test_uploads.py",
+    "UPLOAD_COUNT_LIMIT": "of uploads: test_uploads.py",
     "UPLOAD_OFFSET": "of uploads: test_uploads.py",
 }
 

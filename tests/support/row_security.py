@@ -4,8 +4,10 @@
 database whose policies are compiled from the same rights. Hidden and masked columns stay the engine's."""
 
 import re
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
@@ -17,8 +19,7 @@ from hub.app import build_graphql_engine
 from hub.db.pool import Pool
 from hub.db.sql_text import DIALECT
 from hub.domain.access import roles
-from hub.domain.customers import identify, lookup
-from hub.domain.work import calendars, notifications
+from hub.domain.work import calendars
 from hub.engine.engine import Engine
 from hub.engine.sql import row_filters
 from hub.engine.sql.expressions import AliasGenerator
@@ -28,6 +29,7 @@ from hub.runtime_login import RUNTIME_ROLE
 from hub.settings import Settings
 from hub.viewer import Viewer
 
+_CachedFunction = type(lru_cache(int))
 InstallPolicies = Callable[[asyncpg.Connection, Viewer], Awaitable[None]]
 
 
@@ -95,9 +97,10 @@ def forgetting_statements() -> Iterator[None]:
 
 
 def _forget_statements() -> None:
-    for module in (statements, lookup, identify, notifications):
-        for member in vars(module).values():
-            if hasattr(member, "cache_clear"):
+    """Empties every cache of the hub that holds compiled statements."""
+    for module in [module for name, module in sys.modules.items() if name.startswith("hub.")]:
+        for member in list(vars(module).values()):
+            if isinstance(member, _CachedFunction) and member.cache_parameters()["maxsize"] == statements.STATEMENTS:
                 member.cache_clear()
 
 

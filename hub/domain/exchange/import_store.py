@@ -108,7 +108,9 @@ async def waiting_files(tx: Connection, owner: str, limit: int) -> dict[UUID, St
 
 
 async def require_room(tx: Connection, owner: str, limit: int) -> None:
-    """Raises LimitExceeded UPLOAD_LIMIT if an owner has so many such files; others of the owner wait for the transaction."""
+    """Raises LimitExceeded UPLOAD_COUNT_LIMIT if an owner has so many such files.
+
+    Others of the owner wait for the transaction."""
     await tx.execute(_LOCK_OWNER, owner)
     files = await waiting_files(tx, owner, limit)
     if len(files) >= limit:
@@ -116,7 +118,7 @@ async def require_room(tx: Connection, owner: str, limit: int) -> None:
             f"This key has {limit} files that wait or are imported (HUB_UPLOAD_COUNT); wait until an import ends, or delete"
             " a file that waits: GET /imports lists them."
         )
-        raise LimitExceeded(message, code="UPLOAD_LIMIT", extensions={"limit": limit})
+        raise LimitExceeded(message, code="UPLOAD_COUNT_LIMIT", extensions={"limit": limit})
 
 
 async def delete_file(tx: Connection, key: UUID) -> None:
