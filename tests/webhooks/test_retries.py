@@ -297,7 +297,7 @@ def failures() -> Iterator[list[Event]]:
 
 
 @pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Future[int]:
+async def answer(monkeypatch: pytest.MonkeyPatch) -> Future[int]:
     """The status of the first request, which waits for it; the receiver accepts all others."""
     first, posted = Future[int](), 0
 

@@ -96,7 +96,9 @@ async def lock_item(tx: Connection, viewer: Viewer, key: UUID, now: datetime) ->
 
 async def load_rules(tx: Connection, process_id: UUID) -> ProcessRules:
     """The steps of a revision of a process."""
-    (process,) = await tx.fetch(_PROCESS, process_id)
+    process = await tx.fetchrow(_PROCESS, process_id)
+    if process is None:  # the database's policies hide it
+        raise rows.not_visible("id")
     steps = tuple(_step_rule(dict(row)) for row in await tx.fetch(_RULES, process_id))
     return ProcessRules(process["code"], process["max_rounds"], steps)
 
