@@ -240,6 +240,7 @@ async def build_graphql_engine(
             "webhook_limit": settings.webhook_limit,
             "backdating": timedelta(hours=settings.customer_backdating),
             "change_retention": timedelta(days=settings.change_retention),
+            "upload_count": settings.upload_count,
             "clock": clock,
             "code_blocks": CodeBlocks(changefeed_pool),
             "report_runner": ReportRunner(engine, documents),
@@ -321,7 +322,7 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                         documents=documents,
                         time_source=clock.time_source,
                         find_export=find_export(pools.requests, clock.time_source),
-                        file_uploads=Uploads(pools.requests, settings.upload_limit),
+                        file_uploads=Uploads(pools.requests, settings.upload_limit, settings.upload_count),
                     )
         finally:
             for remove_handler in remove_handlers:

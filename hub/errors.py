@@ -134,6 +134,7 @@ CODES: dict[str, str] = {
     "KEY_INVALID": "An API key with these properties cannot be created, or this one cannot be changed this way.",
     "EXPORT_INVALID": "The query is no single list of rows, so it cannot be exported.",
     "EXPORT_FORMAT_UNAVAILABLE": "The hub is installed without the library of this file format.",
+    "UPLOAD_LIMIT": "The key has too many files that wait for an import or are imported.",
     "EXPORT_LIMIT": "The key has too many exports that run or have a file.",
     "EXPORT_NOT_READY": "The export has not written its file, or failed.",
     "EXPORT_EXPIRED": "The file of the export has been deleted.",

@@ -114,12 +114,14 @@ def export(
         raise _usage("-o: name the file to write, such as customers.csv; `hub export --help` shows all.", "-o")
     settings = load_settings(data)
     if changes:
-        _require_alone("--changes", query)
+        _require_alone("--changes", query, variables, operation, raw)
         written = _run(
             settings, lambda pool, report: _export_changes(settings, pool, Path(output), after, format, report)
         )
         print_rows([written], json=json)
         return
+    if after is not None or format is not None:
+        raise _usage("--after, --format: they belong to --changes; the name of the file says the format.", "--format")
     if query is None:
         raise _usage("query: give a query of one list, such as '{ customers { nodes { id name } } }'.", "query")
     request = GraphQLRequest(_document(query), _variables(variables), operation, request_id="export")
@@ -135,7 +137,7 @@ def _usage(message: str, argument: str) -> BadInput:
 
 def _require_alone(option: str, *others: object) -> None:
     if any(others):
-        raise _usage(f"{option}: it takes no query and no other task; leave those out.", option)
+        raise _usage(f"{option}: it takes no query, what belongs to one, and no other task; leave those out.", option)
 
 
 def _document(text: str) -> str:

@@ -3,40 +3,33 @@
 With `--suggest` it prints the beginning of a mapping instead, and needs no database."""
 
 import asyncio
-import csv
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from hub import doctor, graph, launch
 from hub import settings as settings_module
-from hub.db.pool import Connection, Pool
+from hub.db.pool import Connection
 from hub.domain.exchange import import_store
-from hub.domain.exchange.import_store import RejectedLine
 from hub.domain.exchange.imports import file_name, start_import
 from hub.domain.exchange.mapping import importable_entities, parse_mapping
 from hub.domain.exchange.mapping_types import FileFormat, ImportMapping, ImportMode
 from hub.domain.exchange.suggestions import suggest_mapping
 from hub.domain.jobs.queue import OPERATOR, JobReport
-from hub.errors import BadInput, HubError
+from hub.errors import BadInput
 from hub.installation import load_settings
-from hub.job_command_line import run_job
-from hub.jobs.file_formats import without_formula
-from hub.jobs.import_files import survey
-from hub.schema.jobs.jobs import JobStatus
+from hub.job_command_line import print_report, run_and_show
+from hub.jobs.import_files import FileSurvey, survey
+from hub.jobs.partial_file import require_writable
+from hub.jobs.reject_columns import source_columns
+from hub.jobs.reject_files import reject_path, write_rejects
 from hub.settings import Settings
-from hub.terminal import print_rows
 from hub.viewer import ADMIN
-
-REJECTED_SUFFIX = ".rejected.csv"
-PAGE = 1_000
 
 
 def import_file(
@@ -63,11 +56,14 @@ def import_file(
     text = _read_mapping(mapping)
     chosen = _mode(mode)
     configuration = load_settings(data)
-    survey(file, parse_mapping_of(text).file, configuration.import_limit)  # refuses what nobody can read at once
-    report, refused = _run(configuration, file, text, chosen, dry_run, rejects)
-    _print_report(report, refused, json=json)
-    if report.status is not JobStatus.SUCCEEDED:
-        raise typer.Exit(1)
+    layout = survey(file, parse_mapping_of(text).file, configuration.import_limit)  # refuses what nobody can read
+    report, refused = _run(configuration, file, text, chosen, dry_run, rejects, layout)
+    facts: dict[str, Any] = {
+        "lines": report.done,
+        **report.counts,
+        "rejects": None if refused is None else str(refused),
+    }
+    print_report(report, facts | ({"file": report.result.get("file")} if json else {}), json=json)
 
 
 def parse_mapping_of(text: str) -> ImportMapping:
@@ -83,7 +79,7 @@ def _suggestion(file: Path, entity_name: str) -> str:
         message = f"--suggest: {entity_name[:60]!r} is no type whose rows an import writes; give one of {', '.join(entities)}."
         raise BadInput(message, code="SETTING_INVALID", argument="suggest")
     layout = survey(file, FileFormat(), settings_module.load().import_limit)
-    return suggest_mapping(entities[entity_name], layout.columns, layout.file)
+    return suggest_mapping(entities[entity_name], source_columns(layout.columns), layout.file, file.name)
 
 
 def _read_mapping(path: Path) -> str:
@@ -103,11 +99,17 @@ def _mode(text: str) -> ImportMode:
 
 
 def _run(
-    configuration: Settings, file: Path, mapping: str, mode: ImportMode, dry_run: bool, rejects: Path | None
+    configuration: Settings,
+    file: Path,
+    mapping: str,
+    mode: ImportMode,
+    dry_run: bool,
+    rejects: Path | None,
+    layout: FileSurvey,
 ) -> tuple[JobReport, Path | None]:
     """Runs the import; returns how it ended, and the file of refused lines if there are any."""
-
-    size = file.stat().st_size
+    size, target = file.stat().st_size, rejects or reject_path(file, layout)
+    require_writable(target, "--rejects")
 
     async def enqueue(tx: Connection, now: datetime) -> UUID:
         key = await import_store.create_file(tx, OPERATOR, file_name(file.name), size)
@@ -118,73 +120,17 @@ def _run(
 
     with launch.running_database(configuration) as dsn:
         doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task(file.name, total=None)
-            report = asyncio.run(
-                run_job(
-                    configuration,
-                    dsn,
-                    enqueue,
-                    lambda job: progress.update(task, completed=job.done, total=job.total),
-                )
-            )
-        target = rejects or file.with_name(file.name + REJECTED_SUFFIX)
-        if not report.counts.get("rejected"):
-            if rejects is None:
-                target.unlink(missing_ok=True)  # of an earlier run: it would look as if lines were still refused
-            return report, None
-        asyncio.run(launch.with_pool(configuration, dsn, lambda pool: write_rejects(pool, report.job_id, target)))
-        return report, target
+        report = run_and_show(configuration, dsn, file.name, enqueue)
+        has_rejects = bool(report.counts.get("rejected"))
+        if has_rejects or rejects is not None:  # a file that somebody asked for is there, empty if need be
+            write = partial(write_rejects, job_id=report.job_id, layout=layout, target=target)
+            asyncio.run(launch.with_pool(configuration, dsn, write))
+        else:
+            target.unlink(missing_ok=True)  # of an earlier run: it would look as if lines were still refused
+        return report, target if has_rejects else None
 
 
 def _chunks(file: Path) -> Iterator[bytes]:
     with file.open("rb") as stream:
         while content := stream.read(import_store.CHUNK):
             yield content
-
-
-async def write_rejects(pool: Pool, job_id: UUID, target: Path) -> None:
-    """Writes the refused lines of an import to a CSV file: line, code, message, and the cells of the line.
-
-    Cells that a spreadsheet would run as formulas have an apostrophe before them, as in exports."""
-    async with pool.connection() as connection:
-        columns: dict[str, None] = {}
-        async for reject in _rejects(connection, job_id):
-            columns |= dict.fromkeys(reject.record)
-        with target.open("w", encoding="utf-8-sig", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(["line", "code", "message", *columns])
-            async for reject in _rejects(connection, job_id):
-                values = (reject.record.get(column, "") for column in columns)
-                cells = (without_formula(value) if isinstance(value, str) else value for value in values)
-                writer.writerow([reject.line, reject.code, reject.message, *cells])
-
-
-async def _rejects(connection: Connection, job_id: UUID) -> AsyncIterator[RejectedLine]:
-    after = -1
-    while page := await import_store.read_rejects(connection, job_id, after, PAGE):
-        for reject in page:
-            yield reject
-        after = page[-1].line
-
-
-def _print_report(report: JobReport, refused: Path | None, *, json: bool) -> None:
-    row: dict[str, Any] = {
-        "status": report.status.value,
-        "lines": report.done,
-        **report.counts,
-        "rejects": None if refused is None else str(refused),
-        "reason": report.reason,
-    }
-    if json:
-        print_rows([{**row, "job": f"job_{report.job_id.hex}", "file": report.result.get("file")}], json=True)
-        return
-    for name, value in row.items():
-        if value is not None:
-            print(f"{name:<20} {value:,}" if isinstance(value, int) else f"{name:<20} {value}")
-    for error in report.errors[:5]:
-        print(f"line {error.get('line')}: {error['message']}", file=sys.stderr)
-    if report.status is JobStatus.FAILED and report.error_code is not None:
-        raise HubError(report.reason or "It failed.", code=report.error_code)

@@ -1,22 +1,29 @@
-"""`hub jobs`: lists jobs and stops them; and runs one job in this process, for commands that start one."""
+"""`hub jobs`: lists jobs, stops them, and undoes imports; and runs one job in this process, for commands that start one."""
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from hub import doctor, launch
 from hub.app import build_graphql_engine
 from hub.db.pool import Connection, Pool
 from hub.domain.access.trusted_documents import TrustedDocuments
+from hub.domain.exchange import imports
 from hub.domain.jobs import commands as job_commands
 from hub.domain.jobs import queue
 from hub.domain.jobs.queue import JobReport
 from hub.engine.catalog.scalars import decode_id, encode_id
-from hub.errors import BadInput
-from hub.installation import hub_time, run_in_database
+from hub.errors import BadInput, HubError
+from hub.installation import hub_time, load_settings, run_in_database
 from hub.jobs.context import JobServices
 from hub.jobs.runner import JobRunner, jobs_pool
 from hub.schema.jobs.jobs import JobStatus
@@ -25,10 +32,13 @@ from hub.terminal import print_rows
 from hub.timer_loop import open_clock
 from hub.viewer import ADMIN
 
-commands = typer.Typer(help="List jobs and stop them.", invoke_without_command=True)
+commands = typer.Typer(help="List jobs, stop them, and undo imports.", invoke_without_command=True)
 DataDirOption = Annotated[Path | None, typer.Option(help="Data directory (HUB_DATA_DIR).", show_default=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JobArgument = Annotated[str, typer.Argument(help="Id of the job, as `hub jobs` lists it.")]
+Enqueue = Callable[[Connection, datetime], Awaitable[UUID]]
 PREFIX = "job"
+SHOWN_ERRORS = 5
 MAX_LISTED = 100
 ENDED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
 
@@ -52,9 +62,7 @@ def list_jobs(
 
 
 @commands.command()
-def cancel(
-    job: Annotated[str, typer.Argument(help="Id of the job, as `hub jobs` lists it.")], data: DataDirOption = None
-) -> None:
+def cancel(job: JobArgument, data: DataDirOption = None) -> None:
     """Stop a job. What it wrote by then stays."""
     key = _parse_id(job)
 
@@ -65,6 +73,39 @@ def cancel(
 
     run_in_database(data, run)
     print(f"{job} is cancelled")
+
+
+@commands.command()
+def undo(job: JobArgument, data: DataDirOption = None, json: JsonOption = False) -> None:
+    """Make the rows that an import wrote what they were. Rows that were changed since stay, and are listed."""
+    key, configuration = _parse_id(job), load_settings(data)
+
+    async def enqueue(tx: Connection, now: datetime) -> UUID:
+        retention = timedelta(days=configuration.change_retention)
+        return (await imports.undo(tx, ADMIN, id=key, now=now, change_retention=retention)).job
+
+    with launch.running_database(configuration) as dsn:
+        doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
+        report = run_and_show(configuration, dsn, job, enqueue)
+    print_report(report, {"changes": report.done, **report.counts}, json=json)
+
+
+def print_report(report: JobReport, facts: Mapping[str, Any], *, json: bool) -> None:
+    """Prints how a job ended, and its first errors for people; raises HubError or Exit unless it succeeded."""
+    row = {"job": encode_id(PREFIX, report.job_id), "status": report.status.value, **facts, "reason": report.reason}
+    if json:
+        print_rows([row], json=True)
+    else:
+        for name, value in row.items():
+            if value is not None:
+                print(f"{name:<20} {value:,}" if isinstance(value, int) else f"{name:<20} {value}")
+        for error in report.errors[:SHOWN_ERRORS]:
+            where = f"line {error['line']}: " if error.get("line") else ""
+            print(f"{where}{error['message']}", file=sys.stderr)
+        if report.status is JobStatus.FAILED and report.error_code is not None:
+            raise HubError(report.reason or "It failed.", code=report.error_code)
+    if report.status is not JobStatus.SUCCEEDED:
+        raise typer.Exit(1)
 
 
 def _parse_id(text: str) -> UUID:
@@ -84,12 +125,21 @@ def _row(report: JobReport, json: bool) -> dict[str, Any]:
     return row
 
 
-async def run_job(
-    settings: Settings,
-    dsn: str,
-    enqueue: Callable[[Connection, datetime], Awaitable[UUID]],
-    report: Callable[[JobReport], None],
-) -> JobReport:
+def run_and_show(settings: Settings, dsn: str, name: str, enqueue: Enqueue) -> JobReport:
+    """Runs a job as `run_job` does, and shows its progress on a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(name, total=None)
+        show = partial(_show_progress, progress, task)
+        return asyncio.run(run_job(settings, dsn, enqueue, show))
+
+
+def _show_progress(progress: Progress, task: TaskID, job: JobReport) -> None:
+    progress.update(task, completed=job.done, total=job.total)
+
+
+async def run_job(settings: Settings, dsn: str, enqueue: Enqueue, report: Callable[[JobReport], None]) -> JobReport:
     """Starts a job as the operator and runs it in this process, until it ends; another process goes on if this one dies.
 
     `enqueue` gets a transaction and the time. `report` gets the progress, about once a second, and the end."""

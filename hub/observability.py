@@ -175,6 +175,12 @@ class TimerFailed(NamedTuple):
     error: str
 
 
+class WorkPostponed(NamedTuple):
+    """Others hold the rows that a task of the hub itself needs; it tries again soon."""
+
+    task: str
+
+
 class JobEnded(NamedTuple):
     """A run of a job ended: its status, or why the job goes on later."""
 
@@ -214,6 +220,7 @@ Event = (
     | AuditReadsDropped
     | TimersFired
     | TimerFailed
+    | WorkPostponed
     | JobEnded
 )
 EventHandler = Callable[[Event], None]
@@ -259,12 +266,8 @@ class Log:
         self._processors: list[Any] = [_encode_json]
         if sys.stderr.isatty():
             timestamper = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True)
-            self._processors = [
-                structlog.processors.add_log_level,
-                timestamper,
-                structlog.dev.ConsoleRenderer(),
-                _encode_text,
-            ]
+            renderer = structlog.dev.ConsoleRenderer()
+            self._processors = [structlog.processors.add_log_level, timestamper, renderer, _encode_text]
         self._writer = _StderrWriter()
         wrapper = structlog.make_filtering_bound_logger(logging.INFO)
         self._log = structlog.wrap_logger(self._writer, processors=self._processors, wrapper_class=wrapper).bind()
@@ -347,6 +350,7 @@ _EVENT_NAMES: dict[type[Event], str] = {
     LeadershipLost: "leadership_lost",
     AuditReadsDropped: "audit_reads_dropped",
     TimerFailed: "timer_failed",
+    WorkPostponed: "work_postponed",
     JobEnded: "job",
 }
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from hub.changefeed import audit_chain
 from hub.db import log_partitions
 from hub.db.audit_buffer import FLUSH_INTERVAL, AuditBuffer
+from hub.db.database_errors import report_failure
 from hub.db.pool import Pool
 from hub.domain.access import key_upkeep, token_sessions
 from hub.domain.access.trusted_documents import TrustedDocuments
@@ -19,7 +20,6 @@ from hub.domain.jobs import queue as job_queue
 from hub.domain.webhooks import retention
 from hub.jobs.export_job import delete_old_files
 from hub.model import idempotency, timer_runs
-from hub.observability import InternalFailure, emit
 from hub.settings import Settings
 from hub.time_source import REAL_TIME, TimeSource
 from hub.web.auth import Credentials
@@ -183,5 +183,5 @@ async def _run_once(periodic_task: PeriodicTask) -> bool:
         return await periodic_task.run()
     except Exception as error:
         # The next run may succeed; a periodic task must not stop the hub.
-        emit(InternalFailure("", periodic_task.name, error))
+        report_failure(periodic_task.name, error)
         return False

@@ -153,6 +153,9 @@ class Settings(BaseSettings):
         1_073_741_824, ge=1, description="Most bytes of a file that is imported, once it is decompressed."
     )
     upload_limit: int = Field(268_435_456, ge=1, description="Most bytes of a file that is sent to `POST /imports`.")
+    upload_count: int = Field(
+        20, ge=1, description="Files of one API key that wait for an import or are imported, pasted ones included."
+    )
     job_retention: int = Field(
         30, ge=1, le=3650, description="Days for which finished jobs, their files and rejected lines are stored."
     )

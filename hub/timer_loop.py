@@ -11,13 +11,14 @@ from time import monotonic
 from typing import NamedTuple
 
 from hub import graph
+from hub.db.database_errors import report_failure
 from hub.db.pool import Pool
 from hub.errors import BadInput, Unavailable
 from hub.model.exact_json import timestamp_text
 from hub.model.test_clock import TestClock, open_time_source
 from hub.model.timer_runs import count_failures, fire_due, next_moments
 from hub.model.timers import Timer, registered_timers
-from hub.observability import Event, InternalFailure, RequestDone, add_handler, emit
+from hub.observability import Event, RequestDone, add_handler
 from hub.settings import Settings
 from hub.time_source import REAL_TIME, TimeSource
 
@@ -176,7 +177,7 @@ class TimerLoop:
             try:
                 pause = await self._fire_all()
             except Exception as error:
-                emit(InternalFailure("", "firing timers", error))
+                report_failure("firing timers", error)
                 pause = RETRY_PAUSE
             await self._sleep(pause)
 

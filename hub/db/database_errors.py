@@ -3,10 +3,11 @@
 import asyncpg
 
 from hub.errors import BadInput, HubError, Unavailable
-from hub.observability import DiskFull, emit
+from hub.observability import DiskFull, InternalFailure, WorkPostponed, emit
 
 AMBIGUOUS_LOOKUP = "21000"  # a subquery has two rows: only that of a lookup without its scope may have
 CONNECTION_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)  # what the driver raises then
+CONTENTION = ("40001", "40P01", "55P03")  # of a serialization failure, a deadlock, and a lock that took too long
 UNAVAILABLE_MESSAGE = "The hub cannot reach its database now; try again."
 
 
@@ -36,7 +37,7 @@ def translate_error(error: Exception) -> HubError:
         return BadInput("A value is too long for the database; give a shorter one.")
     if sqlstate.startswith("22") or isinstance(error, asyncpg.DataError):
         return BadInput("A value is outside what the database can hold; give a smaller or simpler one.")
-    if sqlstate in ("40001", "40P01", "55P03"):
+    if sqlstate in CONTENTION:
         return ContentionError()
     if sqlstate == "53100":
         emit(DiskFull(str(error)))
@@ -44,6 +45,12 @@ def translate_error(error: Exception) -> HubError:
     if sqlstate in ("", "0A000") or sqlstate.startswith(("08", "53", "57")):
         return database_unavailable()
     raise error
+
+
+def report_failure(task: str, error: Exception) -> None:
+    """Reports that a task of the hub itself failed, which will run again: in one line if others held its rows."""
+    contended = isinstance(error, ContentionError) or getattr(error, "sqlstate", None) in CONTENTION
+    emit(WorkPostponed(task) if contended else InternalFailure("", task, error))
 
 
 def is_connection_fatal(error: asyncpg.PostgresError) -> bool:

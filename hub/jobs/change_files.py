@@ -89,13 +89,13 @@ async def write_change_files(
     """Writes all changes that are not in the folder yet, up to the last one of this moment; `report` gets their number.
 
     The first run begins after the cursor, or at the oldest stored change. Raises BadInput where changes would be missing."""
+    if not target.folder.exists():  # what is refused leaves no folder behind
+        await _begin(pool, cursors, None, after)
     with translated_errors(target.folder, "-o"):
         target.folder.mkdir(parents=True, exist_ok=True)
     with translated_errors(target.folder, "-o"), _locked(target.folder):
         last = _last_file(target.folder)
-        async with pool.connection() as connection:
-            state = await change_positions.feed_state(connection)
-        position = _start(state, cursors, last, after)
+        state, position = await _begin(pool, cursors, last, after)
         await _audit(pool, viewer, now)
         files = changes = 0
         end = state.last_position
@@ -108,6 +108,15 @@ async def write_change_files(
             files, changes = files + 1, changes + len(rows)
             report(changes)
     return WrittenChanges(files, changes, cursors.encode(state.epoch_of(position), position))
+
+
+async def _begin(
+    pool: Pool, cursors: ChangeCursors, last: _LastFile | None, after: str | None
+) -> tuple[FeedState, int]:
+    """The feed as it is now, and the position to go on after; raises BadInput."""
+    async with pool.connection() as connection:
+        state = await change_positions.feed_state(connection)
+    return state, _start(state, cursors, last, after)
 
 
 def _start(state: FeedState, cursors: ChangeCursors, last: _LastFile | None, after: str | None) -> int:

@@ -4,21 +4,27 @@ A file that cannot be read at all is refused with the line, the column and the r
 
 import codecs
 import csv
-import gzip
 import io
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from json import JSONDecodeError
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
-
-import zstandard
+from typing import Any, BinaryIO, NamedTuple
 
 from hub.domain.exchange.mapping_types import FileFormat
-from hub.errors import BadInput, LimitExceeded
+from hub.errors import LimitExceeded
 from hub.jobs.import_parquet import parquet_columns, parquet_records
+from hub.jobs.import_streams import CHUNK, open_bytes, unreadable
+from hub.jobs.reject_columns import (
+    GROUP,
+    UNREPAIRED,
+    has_reject_columns,
+    source_columns,
+    source_record,
+    unguarded,
+)
 from hub.model import exact_json
 
 DELIMITERS = ",;\t|"
@@ -27,20 +33,19 @@ SAMPLE_LINES = 20
 MAX_CELL = 131_072  # characters
 MAX_COLUMNS = 2_000
 MAX_LINE_BYTES = 4_194_304  # of JSON Lines
-CHUNK = 262_144
+MAX_TEXT = 100_000  # characters of the text of a line that is shown
 BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PAR1": "parquet", b"PK\x03\x04": "zip", b"%PDF": "pdf"}
-REFUSED = {"zip": "a ZIP archive or an Excel workbook", "pdf": "a PDF document"}
 csv.field_size_limit(MAX_CELL)
 
 
 @dataclass(frozen=True, slots=True)
 class FileLine:
-    """A record of a file: the number of its first line, its values by column, or why it has none."""
+    """A record of a file: the number of its first line, its values by column, or why it has none, and what stands there."""
 
     number: int
     record: dict[str, Any]
     fault: str | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,91 +56,40 @@ class FileSurvey:
     compression: str | None
     file: FileFormat  # with everything that was found out
     columns: tuple[str, ...]  # in order; those of JSON Lines are the ones of its first lines
+    repeated: frozenset[str] = frozenset()  # names that several columns of the header have
+    has_header: bool = True
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether an import wrote it: the lines that it refused."""
+        return has_reject_columns(self.columns)
 
     def report(self) -> dict[str, Any]:
         """What was found out, for people."""
         names = {"encoding": self.file.encoding, "delimiter": self.file.delimiter, "decimal": self.file.decimal}
         facts = {"format": self.format, "compression": self.compression, **(names if self.format == "csv" else {})}
-        return {name: value for name, value in facts.items() if value is not None} | {"columns": len(self.columns)}
-
-
-def _unreadable(message: str) -> NoReturn:
-    raise BadInput(f"file: {message}", code="FILE_UNREADABLE", argument="file")
-
-
-class _Limited(io.RawIOBase):
-    """A stream that refuses to give more than so many bytes: a small file may unpack to very much."""
-
-    def __init__(self, stream: Any, file: Any, limit: int) -> None:
-        self._stream = stream
-        self._file = file
-        self._limit = self._left = limit
-
-    def readable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        """Closes the file too, which a stream that decompresses it leaves open."""
-        if not self.closed:
-            self._stream.close()
-            self._file.close()
-        super().close()
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            part = self._stream.read(min(len(buffer), CHUNK))
-        except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
-            _unreadable(f"it cannot be decompressed ({error}); compress it again, or send it as it is")
-        self._left -= len(part)
-        if self._left < 0:
-            message = (
-                f"file: it has more than {self._limit:,} bytes once it is decompressed (HUB_IMPORT_LIMIT); split it."
-            )
-            raise LimitExceeded(message, code="FILE_LIMIT", argument="file")
-        buffer[: len(part)] = part
-        return len(part)
-
-
-def open_bytes(path: Path, limit: int) -> tuple[BinaryIO, str | None, str]:
-    """The decompressed bytes of a file, its compression, and its format by its first bytes; raises BadInput."""
-    with path.open("rb") as file:
-        start = file.read(4)
-    sort = next((name for magic, name in MAGIC.items() if start.startswith(magic)), "text")
-    if sort in REFUSED:
-        _unreadable(f"it is {REFUSED[sort]}; save it as CSV, or unpack it")
-    if not start:
-        _unreadable("it is empty; send one with at least a header")
-    raw = path.open("rb")
-    compression = sort if sort in ("gzip", "zstd") else None
-    stream: Any = raw
-    if compression == "gzip":
-        stream = gzip.GzipFile(fileobj=raw)
-    elif compression == "zstd":
-        stream = zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(raw, read_across_frames=True)
-    return (
-        io.BufferedReader(_Limited(stream, raw, limit), CHUNK),
-        compression,
-        "parquet" if sort == "parquet" else "text",
-    )
+        return {name: value for name, value in facts.items() if value is not None} | {
+            "columns": len(source_columns(self.columns))
+        }
 
 
 def survey(path: Path, stated: FileFormat, limit: int) -> FileSurvey:
     """Finds out what a file is like, where the mapping does not say it; raises BadInput for one that cannot be read."""
     if not path.is_file():
-        _unreadable("it is a directory; give a file" if path.is_dir() else "there is no such file; check the path")
+        unreadable("it is a directory; give a file" if path.is_dir() else "there is no such file; check the path")
     stream, compression, sort = open_bytes(path, limit)
     with stream:
         if sort == "parquet":
             return FileSurvey("parquet", None, stated, parquet_columns(path))
         start = stream.read(SAMPLE_BYTES)
         if not start.strip():
-            _unreadable("it is empty; send one with at least a header")
+            unreadable("it is empty; send one with at least a header")
         file = stated
         if file.encoding is None:
             file = replace(file, encoding=_encoding(start, stream))
     text = start.decode(file.encoding or "utf-8", "replace").lstrip("\ufeff")
     if "\0" in text:
-        _unreadable(
+        unreadable(
             "it has NUL characters; it is no text, or in another encoding: say it in the mapping (file.encoding)"
         )
     if text.lstrip().startswith("{"):
@@ -148,8 +102,22 @@ def survey(path: Path, stated: FileFormat, limit: int) -> FileSurvey:
         file = replace(file, delimiter=_delimiter(text))
     if file.decimal is None and file.delimiter == ";":
         file = replace(file, decimal=",")
-    header = file.columns or _header(path, FileSurvey("csv", compression, file, ()), limit)
-    return FileSurvey("csv", compression, file, _distinct(header))
+    return _with_columns(path, FileSurvey("csv", compression, file, ()), limit)
+
+
+def _with_columns(path: Path, layout: FileSurvey, limit: int) -> FileSurvey:
+    """The survey of a CSV file with its columns: those of the header, unless the mapping says that it has none.
+
+    A file of refused lines has a header, whatever its source had."""
+    stated = layout.file.columns
+    header = _header(path, layout, limit, required=stated is None)
+    if stated is not None and not has_reject_columns(header):
+        return replace(layout, columns=_distinct(stated), has_header=False)
+    if has_reject_columns(header):
+        header = [unguarded(cell) for cell in header]
+    names = Counter(cell.strip() for cell in header)
+    repeated = frozenset(name for name, count in names.items() if name and count > 1)
+    return replace(layout, columns=_distinct(header), repeated=repeated)
 
 
 def _encoding(start: bytes, stream: BinaryIO) -> str:
@@ -186,12 +154,15 @@ def _delimiter(text: str) -> str:
     return best
 
 
-def _header(path: Path, layout: FileSurvey, limit: int) -> Sequence[str]:
-    for _, cells, fault in _csv_rows(path, layout, limit):
-        if fault is not None:
-            _unreadable(f"line 1: {fault}")
+def _header(path: Path, layout: FileSurvey, limit: int, *, required: bool) -> Sequence[str]:
+    """The cells of the first row; raises BadInput if they are needed and cannot be read."""
+    for number, cells, fault, _ in _csv_rows(path, layout, limit):
+        if fault is not None and required:
+            unreadable(f"line {number}: {fault}")
         return cells
-    _unreadable("it has no header; give one, or name the columns in the mapping (file.columns)")
+    if required:
+        unreadable("it has no header; give one, or name the columns in the mapping (file.columns)")
+    return ()
 
 
 def _distinct(header: Sequence[str]) -> tuple[str, ...]:
@@ -210,26 +181,56 @@ def _distinct(header: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _csv_rows(path: Path, layout: FileSurvey, limit: int) -> Iterator[tuple[int, list[str], str | None]]:
-    """The rows of a CSV file with the number of their first line, the header included; blank ones are left out."""
+class _TextLines:
+    """The lines of a text, of which it remembers those since the last `forget`."""
+
+    def __init__(self, text: Iterator[str]) -> None:
+        self._text = text
+        self._passed: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._text)
+        self._passed.append(line)
+        return line
+
+    def forget(self) -> list[str]:
+        """The remembered lines, which the next ones replace."""
+        passed, self._passed = self._passed, []
+        return passed
+
+
+class _CsvRow(NamedTuple):
+    number: int  # of its first line
+    cells: list[str]
+    fault: str | None
+    lines: list[str]
+
+
+def _csv_rows(path: Path, layout: FileSurvey, limit: int) -> Iterator[_CsvRow]:
+    """The rows of a CSV file, the header included; blank ones are left out."""
     stream, _, _ = open_bytes(path, limit)
     with stream, io.TextIOWrapper(stream, layout.file.encoding, errors="surrogateescape", newline="") as text:
         delimiter = layout.file.delimiter or ","
-        reader = csv.reader(text, delimiter=delimiter, strict=True)
+        lines = _TextLines(text)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
         while True:
             number = reader.line_num + 1
+            lines.forget()
             try:
                 cells = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                yield number, [], _csv_fault(str(error), number, reader.line_num)
+                yield _CsvRow(number, [], _csv_fault(str(error), number, reader.line_num), lines.forget())
                 continue
             if number == 1 and cells and cells[0].startswith("\ufeff"):
                 cells[0] = cells[0].removeprefix("\ufeff")
             if not any(cell.strip() for cell in cells) or (number == 1 and _is_excel_hint(cells, delimiter)):
                 continue
-            yield number, cells, None
+            yield _CsvRow(number, cells, None, lines.forget())
 
 
 def _is_excel_hint(cells: list[str], delimiter: str) -> bool:
@@ -256,11 +257,11 @@ def read_lines(path: Path, layout: FileSurvey, limit: int) -> Iterator[FileLine]
 
 
 def _csv_lines(path: Path, layout: FileSurvey, limit: int) -> Iterator[FileLine]:
-    columns = layout.columns
+    columns, is_rejected = layout.columns, layout.is_rejected
     rows = _csv_rows(path, layout, limit)
-    if layout.file.columns is None:
+    if layout.has_header:
         next(rows, None)
-    for number, cells, fault in rows:
+    for number, cells, fault, lines in rows:
         if fault is None and len(cells) > len(columns) and not any(cell.strip() for cell in cells[len(columns) :]):
             cells = cells[: len(columns)]
         if fault is None and len(cells) != len(columns):
@@ -268,8 +269,25 @@ def _csv_lines(path: Path, layout: FileSurvey, limit: int) -> Iterator[FileLine]
                 f"the line has {len(cells)} cells and the header {len(columns)}; put cells with "
                 f"{layout.file.delimiter!r} or a line break in quotation marks"
             )
-        record = dict(zip(columns, cells, strict=False))
-        yield FileLine(number, record, fault or _undecodable(record, layout))
+        record: dict[str, Any] = dict(zip(columns, cells, strict=False))
+        fault = fault or _undecodable(record, layout)
+        if fault is not None:
+            yield FileLine(number, {}, fault, _shown("".join(lines)))
+        elif is_rejected:
+            yield _of_source(number, {name: unguarded(cell) for name, cell in record.items()})
+        else:
+            yield FileLine(number, record)
+
+
+def _of_source(number: int, record: dict[str, Any]) -> FileLine:
+    """A line that an earlier import refused, as its source had it."""
+    values, text = source_record(record)
+    return FileLine(number, values) if text is None else FileLine(number, {}, UNREPAIRED, text)
+
+
+def _shown(text: str) -> str:
+    """The text of a line as a cell has room for it."""
+    return text.rstrip("\r\n")[:MAX_TEXT]
 
 
 def _undecodable(record: dict[str, str], layout: FileSurvey) -> str | None:
@@ -297,15 +315,19 @@ def _json_lines(path: Path, layout: FileSurvey, limit: int) -> Iterator[FileLine
 
 
 def _json_line(number: int, raw: bytes, layout: FileSurvey) -> FileLine:
+    encoding = layout.file.encoding or "utf-8"
     try:
-        value = exact_json.loads(raw.decode(layout.file.encoding or "utf-8").lstrip("\ufeff"))
+        value = exact_json.loads(raw.decode(encoding).lstrip("\ufeff"))
+        fault = None if isinstance(value, dict) else "a line of JSON Lines is an object; write {…} in each line"
+    except JSONDecodeError as error:
+        value, fault = {}, f"it is no JSON (column {error.pos + 1}: {error.msg}); write one object in each line"
     except (ValueError, RecursionError) as error:
-        return FileLine(number, {}, f"it is no JSON: {error}")
-    if not isinstance(value, dict):
-        return FileLine(number, {}, "a line of JSON Lines is an object; write {…} in each line")
+        value, fault = {}, f"it is no JSON: {error}"
+    if fault is not None:
+        return FileLine(number, {}, fault, _shown(raw.decode(encoding, "backslashreplace")))
     record: dict[str, Any] = {}
     _flatten(value, "", record)
-    return FileLine(number, record)
+    return _of_source(number, record) if GROUP in value else FileLine(number, record)
 
 
 def _flatten(value: dict[str, Any], prefix: str, record: dict[str, Any]) -> None:

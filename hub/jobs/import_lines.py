@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from hub.db.pool import Connection
-from hub.domain.customers.bulk_identify import SourcedIdentifier, identify_many
+from hub.domain.customers.bulk_identify import SourcedIdentifier, find_many, identify_many
 from hub.domain.exchange.dry_runs import DryRun
 from hub.domain.exchange.mapping_types import (
+    IdentifierSource,
     ImportMapping,
     ImportMode,
     LinkSource,
@@ -62,7 +63,7 @@ class LinePlanner:
         for compiled in self.compiled:
             active = [line for line in active if line.fault is None]
             planned, active = await self._describe(tx, compiled, active, waiting, breathe)
-            await self._match(tx, compiled, planned, active, now)
+            await self._match(tx, compiled, planned, active, now, breathe)
             await self._complete(tx, compiled, planned, active, now, breathe)
         return waiting
 
@@ -92,7 +93,9 @@ class LinePlanner:
         known: dict[Any, PlannedRow] = {}
         planned: list[PlannedRow] = []
         blocked: set[int] = set()
-        for line, draft in drafts:
+        for index, (line, draft) in enumerate(drafts):
+            if index % 50 == 49:
+                await breathe()
             if line.fault is not None:
                 continue
             tokens = compiled.tokens(draft, line)
@@ -113,7 +116,7 @@ class LinePlanner:
     ) -> None:
         for column, link in compiled.lookups.items():
             if link.identifier is not None:
-                await self._find_customers(tx, compiled, column, drafts)
+                await self._find_customers(tx, compiled, column, link.identifier, drafts)
                 continue
             assert link.find is not None
             keys_by_value = await self._find_rows(tx, link, [draft.values.get(column) for _, draft in drafts])
@@ -144,12 +147,16 @@ class LinePlanner:
         tx: Connection,
         compiled: CompiledRow,
         column: str,
+        source: IdentifierSource,
         drafts: Sequence[tuple[ImportLine, PlannedRow]],
     ) -> None:
         pending = [(line, draft) for line, draft in drafts if isinstance(draft.values.get(column), SourcedIdentifier)]
         groups = list(dict.fromkeys(draft.values[column] for _, draft in pending))
-        identified = await identify_many(tx, self.viewer, [[group] for group in groups]) if groups else []
-        customers = {group: one.customer for group, one in zip(groups, identified, strict=True)}
+        if source.source is None:
+            keys = await find_many(tx, self.viewer, [group.identifier for group in groups])
+        else:
+            keys = [one.customer for one in await identify_many(tx, self.viewer, [[group] for group in groups])]
+        customers = dict(zip(groups, keys, strict=True))
         for line, draft in pending:
             customer = customers[draft.values[column]]
             if customer is None:
@@ -164,6 +171,7 @@ class LinePlanner:
         planned: Sequence[PlannedRow],
         lines: Sequence[ImportLine],
         now: datetime,
+        breathe: Callable[[], Any],
     ) -> None:
         """Finds the existing rows; those without one are new."""
         source = compiled.source
@@ -173,7 +181,9 @@ class LinePlanner:
             stored, faults = await self._match_customers(tx, planned)
         elif source.match:
             sought, rows = [], []
-            for row in planned:
+            for index, row in enumerate(planned):
+                if index % 25 == 24:
+                    await breathe()
                 links = [value for name in source.match if isinstance(value := row.values.get(name), PlannedRow)]
                 if not any(link.is_new or link.key is None for link in links):  # nothing exists of a new row
                     try:
@@ -186,7 +196,9 @@ class LinePlanner:
         if self.dry_run is not None:
             await self._recall(tx, self.dry_run, compiled, [row for row in planned if id(row) not in faults], now)
         mode = source.mode or self._mode
-        for row in planned:
+        for index, row in enumerate(planned):
+            if index % 5 == 4:  # a row that exists is compared value by value
+                await breathe()
             records = stored.get(id(row), [])
             try:
                 if id(row) in faults:

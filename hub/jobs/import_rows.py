@@ -223,4 +223,4 @@ def _identifier(source: IdentifierSource, record: FileRecord, country: Any, argu
         if error.argument != "country" or source.country is not None:  # else it is the customer's own
             error.message, error.argument = f"{argument}.{error.message}", f"{argument}.{error.argument}"
         raise error from None
-    return SourcedIdentifier(NormalizedIdentifier(source.kind, value, normalized, source.verified), source.source)
+    return SourcedIdentifier(NormalizedIdentifier(source.kind, value, normalized, source.verified), source.source or "")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from hub.db.pool import Connection
@@ -59,22 +59,24 @@ def _count(path: Path, layout: FileSurvey, limit: int) -> int:
 
 
 def require_columns(mapping: ImportMapping, layout: FileSurvey) -> None:
-    """Raises BadInput for a column of the mapping that the file does not have, or has twice."""
-    if layout.format == "jsonl":
+    """Raises BadInput for a column of the mapping that the file does not have, or has twice while the mapping reads one."""
+    if layout.format == "jsonl":  # a line leaves out the columns that it has no value for
         return
     for name in mapping.columns:
+        second = f"{name} (2)"
         if name not in layout.columns:
             shown = ", ".join(layout.columns[:20])
-            message = f"mapping: the file has no column {name!r}; it has {shown}."
-            raise BadInput(message, code="MAPPING_INVALID", argument="mapping")
-        if f"{name} (2)" in layout.columns:
-            first, second = layout.columns.index(name) + 1, layout.columns.index(f"{name} (2)") + 1
-            message = (
-                f"mapping: line 1: columns {first} and {second} are both called {name!r}; rename one, or list the "
-                f"columns in the mapping (file.columns); the second one is {name + ' (2)'!r} here."
+            _refuse(f"the file has no column {name!r}; it has {shown}")
+        if name in layout.repeated and second not in mapping.columns:
+            numbers = [layout.columns.index(column) + 1 for column in (name, second)]
+            _refuse(
+                f"columns {numbers[0]} and {numbers[1]} of the header are both called {name!r}; rename one, or read the"
+                f" second one as well, which is {second!r} here"
             )
-            if name not in mapping.file.columns if mapping.file.columns else True:
-                raise BadInput(message, code="MAPPING_INVALID", argument="mapping")
+
+
+def _refuse(message: str) -> NoReturn:
+    raise BadInput(f"mapping: {message}.", code="MAPPING_INVALID", argument="mapping")
 
 
 class _Run:

@@ -66,14 +66,13 @@ class ImportWriter:
         lines = [ImportLine(line) for line in batch]
         for line in lines:
             if line.line.fault is not None:
-                message = f"line {line.line.number}: {line.line.fault}."
-                line.fault = LineFault(BadInput(message, code="FILE_UNREADABLE"))
+                line.fault = LineFault(BadInput(f"{line.line.fault}.", code="FILE_UNREADABLE"))
         outcome = BatchOutcome()
         await self._write(tx, lines, now, outcome)
         outcome.rejects = [_rejected(line) for line in lines if line.fault is not None]
         outcome.counts["rejected"] += len(outcome.rejects)
         for line in lines:
-            if line.fault is None:
+            if line.left_out and line.fault is None:
                 outcome.counts.update(f"{name}.left_out" for name in line.left_out)
         if self._planner.dry_run is not None:
             outcome.seen = self._seen(self._planner.dry_run, lines, now)
@@ -227,6 +226,7 @@ def _rejected(line: ImportLine) -> RejectedLine:
         argument,
         line.fault.columns,
         record,
+        None if line.line.text is None else _plain(line.line.text),
     )
 
 

@@ -49,6 +49,15 @@ def require_replaceable(path: Path, argument: str) -> None:
         raise HubError(message, code="FILE_INVALID", argument=argument)
 
 
+def require_writable(path: Path, argument: str) -> None:
+    """Raises HubError FILE_INVALID where a file cannot be written, before there is something to write."""
+    with translated_errors(path, argument):
+        require_replaceable(path, argument)
+        if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+            message = f"{argument}: {path.parent} is no folder that may be written; name a file in one that may."
+            raise HubError(message, code="FILE_INVALID", argument=argument)
+
+
 def sync_folder(folder: Path) -> None:
     """Makes the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)

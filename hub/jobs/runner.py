@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from hub.db.constraint_errors import to_hub_error
-from hub.db.database_errors import translate_error
+from hub.db.database_errors import report_failure, translate_error
 from hub.db.pool import Pool
 from hub.domain.access import api_keys
 from hub.domain.jobs import queue
@@ -119,7 +119,7 @@ class JobRunner:
                 ran = await self.run_next(types)
             except Exception as error:
                 if not isinstance(error, HubError):
-                    emit(InternalFailure("", "leasing jobs", error))
+                    report_failure("leasing jobs", error)
                 ran = False
             if not ran:
                 with suppress(TimeoutError):

@@ -2,7 +2,6 @@
 
 Where a statement for all cannot say what the rules of one row ask for, rows are inserted one by one, as mutations do it."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from hub.db.pool import Connection
+from hub.loop_turns import in_parts
 from hub.model import bulk_statements, collisions, rows
 from hub.model.statements import ColumnValues
 from hub.model.writer import EntityWriter
@@ -82,16 +82,15 @@ async def _insert_as_one(
     tx: Connection, viewer: Viewer, writer: EntityWriter, prepared: Sequence[PreparedRow], now: datetime
 ) -> None:
     groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
-    for row in prepared:
-        stamps = dict.fromkeys(("created_at", "updated_at"), row.created_at or now)
-        values = {**row.values, "id": row.key, **stamps}
-        groups.setdefault(tuple(sorted(values)), []).append(values)
+    async for rows_at_once in in_parts(prepared, ROWS_AT_ONCE):
+        for row in rows_at_once:
+            stamps = dict.fromkeys(("created_at", "updated_at"), row.created_at or now)
+            values = {**row.values, "id": row.key, **stamps}
+            groups.setdefault(tuple(sorted(values)), []).append(values)
     table, copied = writer.table, writer.entity.definition.copied_columns
     for names, group in groups.items():
         statement = bulk_statements.insert_many(table, names, copied, viewer.rights)
-        for start in range(0, len(group), ROWS_AT_ONCE):
-            await asyncio.sleep(0)
-            part = group[start : start + ROWS_AT_ONCE]
+        async for part in in_parts(group, ROWS_AT_ONCE):
             arguments = bulk_statements.array_arguments(statement, table, names, part, viewer)
             if await tx.fetchval(statement.text, *arguments) != len(part):
                 raise NotAsOne

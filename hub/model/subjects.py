@@ -128,6 +128,8 @@ def _owners_sql(table: sa.Table) -> str:
         locked = metadata.tables["customers"]
         source = table.join(locked, locked.c.id == table.c.customer_id)
         owners["unit_id"] = locked.c.unit_id
+    elif _AUDIENCES.get(definition.scope.name) is Audience.PERSON:
+        owners["customer_id"] = empty  # a customer that a person's row names owns nothing of it
     audience: sa.ColumnElement[Any] = (
         table.c.audience
         if definition.ownership.carries_subject

@@ -19,6 +19,7 @@ from hub.model.unicode_text import OUTER_BLANKS, multi_line, single_line, visibl
 
 MAX_JSON_BYTES = 16_384  # bytes of free facts, as compact UTF-8
 MAX_NETWORKS = 100  # in one list
+MIN_NATIONAL_DIGITS = 7  # of a telephone number that names somebody wherever it stands
 AMOUNT_LIMIT = 10**14  # which no amount reaches
 DOTTED_NAME = re.compile(r"[a-z0-9_]{1,40}(\.[a-z0-9_]{1,40}){0,4}")
 SLUG = re.compile(r"[A-Za-z0-9_]{1,63}")
@@ -143,6 +144,13 @@ def _ascii_digits(text: str) -> str:
 def email_identifier(value: str) -> str:
     """An e-mail address as it identifies somebody: in small letters."""
     return unicodedata.normalize("NFC", email(value).lower())
+
+
+def national_digits(text: str) -> str | None:
+    """The digits of an international number as they are dialled in its country; None for a short one and another text."""
+    number = _dialable("+" + text.removeprefix("+"), None) if text.removeprefix("+").isdecimal() else None
+    digits = "" if number is None else str(number.national_number)
+    return digits if len(digits) >= MIN_NATIONAL_DIGITS else None
 
 
 def phone_identifier(value: str, region: str | None = None) -> str:

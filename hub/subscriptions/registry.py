@@ -10,6 +10,7 @@ from typing import Protocol
 
 from hub.changefeed.feed import SCAN_BATCH, ChangeFeed
 from hub.db.change_positions import CursorExpired
+from hub.db.database_errors import report_failure
 from hub.db.fair_queue import FairQueue, Flow
 from hub.engine.document.documents import InvalidDocument
 from hub.engine.execution.subscriptions import SubscriptionSource
@@ -144,7 +145,7 @@ class SubscriptionRegistry:
                 await asyncio.sleep(RETRY_DELAY)
             except Exception as error:
                 # A database outage or a defect delays the subscribers, but loses no change.
-                emit(InternalFailure("", "following the change feed", error))
+                report_failure("following the change feed", error)
                 more = False
                 await asyncio.sleep(RETRY_DELAY)
             if not more:

@@ -33,6 +33,7 @@ from hub.observability import (
     StreamOpened,
     TimerFailed,
     TimersFired,
+    WorkPostponed,
 )
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -51,6 +52,7 @@ EVENT_COUNTERS: dict[type[Event], tuple[str, str]] = {
     InternalFailure: ("hub_failures", "Faults of the hub itself."),
     LeadershipAcquired: ("hub_leadership_acquired", "Times that this process became the sequencer's leader."),
     LeadershipLost: ("hub_leadership_lost", "Times that this process lost leadership unexpectedly."),
+    WorkPostponed: ("hub_work_postponed", "Times that a task of the hub had to wait for rows that others held."),
     TimerFailed: ("hub_timer_failures", "Attempts of timers that failed; the log says why."),
 }
 

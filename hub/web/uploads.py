@@ -1,4 +1,4 @@
-"""POST /imports sends a file to be imported; PATCH adds to one that was cut off, and HEAD says how far it has come.
+"""POST /imports sends a file to be imported, PATCH adds to one that was cut off, HEAD says how far it has come, DELETE drops it.
 
 The headers are those of resumable uploads: `Upload-Length` for the whole, `Upload-Offset` for what is stored."""
 
@@ -55,6 +55,15 @@ class ImportUploads:
         """How far a file has come."""
         return _response(await self._uploads.find(await self._viewer(request), _upload_id(request)), 200)
 
+    async def list(self, request: Request) -> Response:
+        """The files that no import reads yet."""
+        return JSONResponse([_body(upload) for upload in await self._uploads.waiting(await self._viewer(request))])
+
+    async def delete(self, request: Request) -> Response:
+        """Deletes a file that no import reads yet."""
+        await self._uploads.delete(await self._viewer(request), _upload_id(request))
+        return Response(None, 204)
+
     async def _viewer(self, request: Request) -> Viewer:
         authorization = request.headers.get("authorization")
         encoded = authorization.encode("latin-1") if authorization else None
@@ -99,18 +108,25 @@ def _response(upload: Upload, status: int) -> Response:
     headers = {"Upload-Offset": str(upload.received)}
     if upload.size is not None:
         headers["Upload-Length"] = str(upload.size)
-    body = {"uploadId": str(upload.id), "received": upload.received, "size": upload.size}
-    return JSONResponse(body, status, headers)
+    return JSONResponse(_body(upload), status, headers)
+
+
+def _body(upload: Upload) -> dict[str, object]:
+    return {"uploadId": str(upload.id), "name": upload.name, "received": upload.received, "size": upload.size}
 
 
 def routes(uploads: Uploads, key_cache: Credentials, proxies: TrustedProxies, patience: float) -> list[BaseRoute]:
     """Returns the routes of uploads; `patience` is how many seconds a client may take for one part."""
     handlers = ImportUploads(uploads, key_cache, proxies, patience)
 
+    async def handle_all(request: Request) -> Response:
+        return await (handlers.post if request.method == "POST" else handlers.list)(request)
+
     async def handle(request: Request) -> Response:
-        return await (handlers.patch if request.method == "PATCH" else handlers.get)(request)
+        by_method = {"PATCH": handlers.patch, "DELETE": handlers.delete}
+        return await by_method.get(request.method, handlers.get)(request)
 
     return [
-        Route(PATH, answering_errors(handlers.post), methods=["POST"]),
-        Route(PATH + "/{id}", answering_errors(handle), methods=["GET", "HEAD", "PATCH"]),
+        Route(PATH, answering_errors(handle_all), methods=["GET", "HEAD", "POST"]),
+        Route(PATH + "/{id}", answering_errors(handle), methods=["GET", "HEAD", "PATCH", "DELETE"]),
     ]

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+from hub.db.database_errors import report_failure
 from hub.db.pool import Connection, Pool
 from hub.domain.access.secrets import Encryptor
 from hub.domain.webhooks import blocking, queue
@@ -100,7 +101,7 @@ class Deliverer:
             except Exception as error:
                 # After a database outage or a defect, the deliveries are still due.
                 if not isinstance(error, HubError):
-                    emit(InternalFailure("", "leasing deliveries", error))
+                    report_failure("leasing deliveries", error)
                 sent = 0
                 await asyncio.sleep(RETRY_DELAY)
             if not sent:
@@ -116,7 +117,7 @@ class Deliverer:
                 await self._retry_permitted()
             except Exception as error:
                 if not isinstance(error, HubError):
-                    emit(InternalFailure("", "rechecking blocked webhooks", error))
+                    report_failure("rechecking blocked webhooks", error)
             await asyncio.sleep(RECHECK_BLOCKED)
 
     async def _retry_permitted(self) -> None:
@@ -221,7 +222,7 @@ class Deliverer:
                 await self._flush_results()
             except Exception as error:
                 if not isinstance(error, HubError):
-                    emit(InternalFailure("", "recording deliveries", error))
+                    report_failure("recording deliveries", error)
                 await asyncio.sleep(RETRY_DELAY)
             if self._results:
                 self._results_ready.set()

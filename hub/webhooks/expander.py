@@ -16,14 +16,15 @@ import orjson
 
 from hub.changefeed.feed import RENDER_BATCH, ChangeFeed, ChangeHeader
 from hub.db.change_positions import CursorExpired
+from hub.db.database_errors import report_failure
 from hub.db.pool import Connection, Pool
-from hub.domain.webhooks import queue
+from hub.domain.webhooks import bodies, queue
 from hub.domain.webhooks.queue import QueuedDelivery
 from hub.domain.webhooks.webhooks import WEBHOOK_TABLE_NAMES
 from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.errors import HubError, Unavailable
 from hub.model import exact_json
-from hub.observability import ChangesSequenced, Event, InternalFailure, RequestDone, add_handler, emit
+from hub.observability import ChangesSequenced, Event, RequestDone, add_handler
 from hub.subscriptions.change_streams import RETRY_DELAY, response_payload
 from hub.viewer import Viewer
 from hub.webhooks.documents import WebhookDocuments, concerns_webhook
@@ -94,6 +95,7 @@ class WebhookExpander:
         self._next_full_scan = 0.0
         self._any_active = True  # whether an active webhook exists
         self._lagging = False  # whether a webhook is behind `_scanned_to`
+        self._unrendered = False  # whether bodies must be rendered again
         # This process has scanned up to `_scanned_to`; all changes after `_webhook_changes_after` are of webhook tables.
         self._webhook_changes_after = self._scanned_to = -1
 
@@ -128,7 +130,7 @@ class WebhookExpander:
             except Exception as error:
                 # After a database outage or a defect, the positions are unchanged, so nothing is lost.
                 if not isinstance(error, Unavailable):
-                    emit(InternalFailure("", "expanding webhooks", error))
+                    report_failure("expanding webhooks", error)
                 pause = RETRY_DELAY
             await asyncio.sleep(MIN_INTERVAL)  # frequent wake-ups must not cause a busy loop
             with suppress(TimeoutError):  # not wait_for, which may swallow a cancellation
@@ -150,7 +152,8 @@ class WebhookExpander:
         new_changes, batch_full = await self._new_changes()
         if full_scan or self._lagging or new_changes.headers:
             self._lagging = await self._expand_batch(new_changes)
-        return self._lagging or batch_full
+        rerendered = self._unrendered and await self._rerender_resent()
+        return self._lagging or batch_full or rerendered
 
     async def _new_changes(self) -> tuple[ChangeBatch, bool]:
         """Returns the changes since the last scan without those of webhook tables, and whether there may be more."""
@@ -175,10 +178,10 @@ class WebhookExpander:
             rows = await queue.lock_behind(
                 tx, new_changes.end_position, MAX_QUEUED, MAX_QUEUED_PER_KEY, WEBHOOKS_PER_BATCH
             )
-            rerendered = await self._rerender_resent(tx, now)
+            self._unrendered = await bodies.any_without_body(tx, now)
             if not rows:
                 self._mark_scanned(new_changes)
-                return rerendered
+                return False
             viewers = await self._owners.resolve(tx, [row["owner"] for row in rows], now)
             groups = defaultdict[tuple[int, tuple[str, ...]], list[tuple[queue.QueueRow, SubscriptionSource]]](list)
             for row in rows:
@@ -200,11 +203,11 @@ class WebhookExpander:
                 await queue.enqueue(tx, deliveries, now)
             if progress:
                 await queue.save_progress(tx, progress)
-        if deliveries or rerendered:
+        if deliveries:
             self._on_queued()
         behind = any(position < new_changes.end_position for position, _ in progress.values())
         self._mark_scanned(new_changes)
-        return behind or rerendered or len(rows) == WEBHOOKS_PER_BATCH
+        return behind or len(rows) == WEBHOOKS_PER_BATCH
 
     def _mark_scanned(self, new_changes: ChangeBatch) -> None:
         if new_changes.headers:
@@ -265,26 +268,51 @@ class WebhookExpander:
             return body
         return oversized_body(self._feed.cursor(position), self._feed.cursor(position - 1), len(body))
 
-    async def _rerender_resent(self, tx: Connection, now: datetime) -> bool:
-        """Renders the bodies of deliveries that are resent; returns whether there were any."""
-        rows = await queue.without_body(tx, RENDER_BATCH)
-        viewers = await self._owners.resolve(tx, [row["owner"] for row in rows], now) if rows else {}
-        for row in rows:
-            source = await self._source(tx, row, viewers[row["owner"]], now)
-            if source is None:
-                continue
-            try:
-                messages = await self._feed.render(source, [row["position"]])
-            except HubError as error:
-                await self._pause(tx, [row["id"]], error, now)
-                continue
-            if messages:
-                ((position, message),) = messages
+    async def _rerender_resent(self) -> bool:
+        """Renders the bodies of deliveries that are resent; returns whether it stored some, so that there may be more.
+
+        No row is locked meanwhile: the results of other deliveries of the webhook are recorded as they come."""
+        now = self._clock()
+        async with self._pool.transaction() as tx:
+            rows = await bodies.without_body(tx, now, RENDER_BATCH)
+            viewers = await self._owners.resolve(tx, [row["owner"] for row in rows], now)
+            groups = defaultdict[tuple[str, ...], list[tuple[queue.QueueRow, SubscriptionSource]]](list)
+            for row in rows:
+                source = await self._source(tx, row, viewers[row["owner"]], now)
+                if source is not None:
+                    groups[source.group_key].append((row, source))
+            rendered: dict[UUID, tuple[UUID, bytes | None]] = {}
+            for members in groups.values():
+                try:
+                    rendered |= await self._rerender(members)
+                except HubError as error:
+                    await self._pause(tx, sorted({row["id"] for row, _ in members}), error, now)
+            digests = {
+                row["id"]: viewer.rights_digest() for row in rows if isinstance(viewer := viewers[row["owner"]], Viewer)
+            }
+            current = await bodies.webhooks_with_rights(tx, digests)
+            stored = {delivery: body for delivery, (webhook, body) in rendered.items() if webhook in current}
+            await bodies.set_bodies(tx, {delivery: body for delivery, body in stored.items() if body is not None})
+            await bodies.drop(tx, [delivery for delivery, body in stored.items() if body is None], now)
+        self._unrendered = len(rows) == RENDER_BATCH
+        if stored:
+            self._on_queued()
+        return self._unrendered and bool(stored)
+
+    async def _rerender(
+        self, members: Sequence[tuple[queue.QueueRow, SubscriptionSource]]
+    ) -> dict[UUID, tuple[UUID, bytes | None]]:
+        """The webhook and the body of each delivery of a group; no body where the subscription no longer matches."""
+        source = members[0][1]
+        messages = dict(await self._feed.render(source, sorted({row["position"] for row, _ in members})))
+        rendered: dict[UUID, tuple[UUID, bytes | None]] = {}
+        for row, _ in members:
+            position, body = row["position"], None
+            if position in messages:
                 previous_cursor = row["previous"] or self._feed.cursor(position - 1)
-                await queue.set_body(tx, row["delivery_id"], self._body(source, position, message, previous_cursor))
-            else:
-                await queue.drop(tx, row["delivery_id"], "The subscription no longer matches this change.", now)
-        return bool(rows)
+                body = self._body(source, position, messages[position], previous_cursor)
+            rendered[row["delivery_id"]] = row["id"], body
+        return rendered
 
     async def _pause(self, tx: Connection, webhooks: Sequence[UUID], error: HubError, now: datetime) -> None:
         """Pauses webhooks whose document fails, so that the others continue. Re-raises if the database is unavailable."""

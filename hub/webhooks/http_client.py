@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import cache
 from time import monotonic
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
@@ -139,12 +140,18 @@ class HttpConnection(asyncio.Protocol):
             self._transport.abort()
 
 
+@cache
+def _system_certificates() -> ssl.SSLContext:
+    """Trusts the authorities that the system trusts; reading them takes tens of milliseconds."""
+    return ssl.create_default_context()
+
+
 class HttpClient:
     """Posts to and gets from URLs that the egress policy permits, and pools idle connections."""
 
     def __init__(self, egress: EgressPolicy, context: ssl.SSLContext | None = None) -> None:
         self._egress = egress
-        self._context = context or ssl.create_default_context()
+        self._context = context or _system_certificates()
         self._idle_connections: defaultdict[tuple[object, ...], list[HttpConnection]] = defaultdict(list)
 
     async def is_permitted(self, url: str) -> bool:

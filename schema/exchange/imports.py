@@ -25,4 +25,7 @@ class ImportReject(
     argument: Column[str | None] = field("The field that was refused.", personal=PersonalData.NOT_PERSONAL)
     columns: Column[list[str]] = field("The columns that the field reads.", personal=PersonalData.NOT_PERSONAL)
     record: Column[Json] = field("The line's values by column.", personal=PersonalData.FREE_TEXT)
+    text: Column[str | None] = field(
+        "The line as it stands in the file, if it could not be read into columns.", personal=PersonalData.FREE_TEXT
+    )
     staff = to_one(Staff, "The person behind the key that started it.", optional=True, on_delete="set null")

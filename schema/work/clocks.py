@@ -42,7 +42,7 @@ class Clock(
     """A promise about a row: how much working time it may take, how much was spent, and when it is due."""
 
     subject = any_of("The row that it is about.", inverse=("clocks", "What is promised for the row, and until when."))
-    name: Column[str] = field("Name of the clock, like STEP or CONTACT.", writable="command", personal=NOT_PERSONAL)
+    name: Column[str] = field("Name of the clock, like STEP or HANDLING.", writable="command", personal=NOT_PERSONAL)
     status: Column[ClockStatus] = field("Whether it runs, and how it ended.", writable="command", personal=BEHAVIOUR)
     policy = to_one(
         SlaPolicy,

@@ -1,5 +1,6 @@
 """Rules of codes: how numbered things are numbered. Only commands write them: hub/domain/work/codes.py."""
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 import strawberry
@@ -24,9 +25,13 @@ class CodeRule(
     prefix="cru",
     owned_by=every_unit,
     operations=(),
+    subject_of=("Notification",),
     order="name",
     sortable=("updated_at",),
-    checks={"reuse_after_days_is_positive": "reuse_after_days between 1 and 36500"},
+    checks={
+        "reuse_after_days_is_positive": "reuse_after_days between 1 and 36500",
+        "warn_share_is_a_share": "warn_share > 0 and warn_share <= 1",
+    },
 ):
     """How codes of one kind are made: a pattern with a running number for each prefix."""
 
@@ -51,6 +56,13 @@ class CodeRule(
     )
     reuse_after_days: Column[int | None] = field(
         "Days after which a number may be drawn again, once all were; empty for never.", writable="command"
+    )
+    warn_share: Column[Decimal] = field(
+        "Share of the numbers of a prefix after which the heads of the topmost units are notified, above 0 up to 1.",
+        precision=(5, 4),
+        server_default=Decimal("0.8"),
+        writable="command",
+        personal=PersonalData.NOT_PERSONAL,
     )
     timezone: Column[str] = field(
         "IANA time zone of the dates in codes.", default="UTC", writable="command", personal=PersonalData.NOT_PERSONAL

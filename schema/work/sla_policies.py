@@ -113,7 +113,7 @@ class SlaTerm(
 ):
     """A promise: how much working time a clock may use."""
 
-    clock: Column[str] = field("Name of the clock, like STEP or CONTACT.", sortable=True, personal=NOT_PERSONAL)
+    clock: Column[str] = field("Name of the clock, like STEP or HANDLING.", sortable=True, personal=NOT_PERSONAL)
     goal_seconds: Column[int] = field("Working time until it is due, in seconds.")
     calendar = to_one(
         Calendar,

@@ -23,7 +23,9 @@ from postgres_process import postmaster_pid
 from bench.latency import percentile
 from hub.db import migrate
 from hub.db.pool import Pool
-from hub.import_command_line import write_rejects
+from hub.domain.exchange.mapping_types import FileFormat
+from hub.jobs.import_files import FileSurvey
+from hub.jobs.reject_files import write_rejects
 from hub.postgres import ensure
 from hub.settings import Settings
 
@@ -141,10 +143,11 @@ async def require_complete(dsn: str, row: Mapping[str, Any], job: str, count: in
         "files": 0,
     }
     pool = Pool(dsn, Settings())
-    await write_rejects(pool, UUID(job.removeprefix("job_")), folder / "rejected.csv")
+    layout = FileSurvey("csv", None, FileFormat("utf-8", ","), tuple(HEADER.strip().split(",")))
+    await write_rejects(pool, UUID(job.removeprefix("job_")), layout, folder / "rejected.csv")
     await pool.close()
     with (folder / "rejected.csv").open(encoding="utf-8-sig", newline="") as stream:
-        rejected = [(int(line["line"]), line["code"]) for line in csv.DictReader(stream)]
+        rejected = [(int(line["$reject.line"]), line["$reject.code"]) for line in csv.DictReader(stream)]
     assert rejected == [(number + 2, CODES[number // EVERY % len(CODES)]) for number in bad]
 
 

@@ -21,6 +21,7 @@ CREATE = """mutation ($unit: ID!) {
     customerCreate(input: {kind: PERSON, name: "Zq Canary", unitId: $unit, attributes: {nick: "Canary"}, identifiers: [
         {kind: EMAIL, value: "canary@home.org", source: "web"}
         {kind: EXTERNAL_ID, value: "CANARY", source: "web"}
+        {kind: PHONE, value: "+49 30 7654321", source: "web"}
     ]}, idempotencyKey: "create") { customer { id name attributes identifiers { nodes { value } } } }
 }"""
 IDENTIFY = """mutation { identify(
@@ -64,6 +65,10 @@ fields.name = "name"
 fields.country = "country"
 """
 FILE = "mail,name,country\ncanary@home.org,Zq Canary,Nowhere\nother@home.org,Other,Nowhere\n"
+# As people write names and numbers, and a line that has no columns.
+SPELLINGS = (
+    "mail,name,country\nx@home.org,ZQ \u00a0CANÁRY,Nowhere\ny@home.org,Tel. (030) 765-43 21,Nowhere\nzq  canary,\n"
+)
 EXPORT = """mutation ($query: String!) { exportCreate(input: {query: $query, format: JSONL}) { job { id } } }"""
 QUEUED = """
 with job as (
@@ -72,7 +77,7 @@ with job as (
 insert into job_queue (job_id, arguments, queued_at, due_at)
 select id, $1::jsonb, now(), now() + interval '1 hour' from job returning job_id
 """
-TRACES = ("canary", b"canary".hex(), b"Canary".hex(), b"CANARY".hex())
+TRACES = ("canary", b"canary".hex(), b"Canary".hex(), b"CANARY".hex(), "canáry", "765-43 21", "7654321")
 
 
 def dump(dsn: str) -> str:
@@ -112,11 +117,15 @@ async def exchange_the_name(hub_client: HubClient, connection: Any) -> tuple[str
     """Leaves the name where imports and exports leave one; returns the export, and files that wait, but the last with it."""
     refused = await run_import(hub_client, MAPPING, FILE, name="Zq Canary.csv")
     assert [reject["line"] for reject in refused["rejects"]] == [2, 3]
+    spelled = await run_import(hub_client, MAPPING, SPELLINGS)
+    assert [reject["line"] for reject in spelled["rejects"]] == [2, 3, 4]
     failed = await run_import(hub_client, MAPPING, "name\nZq Canary\n")
     assert failed["status"] == "FAILED"
     await connection.execute(QUEUED, '{"variables": {"name": "Zq Canary"}}')
     headers = {"authorization": f"Bearer {hub_client.key}"}
-    files = [FILE.encode(), FILE.encode("utf-16"), gzip.compress(FILE.encode()), b"mail\nother@home.org\nBirdland\n"]
+    named = [FILE.encode(), FILE.encode("utf-16"), gzip.compress(FILE.encode())]
+    spelled_files = [b"mail\nx@home.org\nZq \xc2\xa0 Canary\n", b"phone\n030/765 43 21\n"]
+    files = [*named, *spelled_files, b"mail\nother@home.org\nBirdland\n"]
     transport = httpx2.ASGITransport(hub_client.app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://hub", headers=headers) as client:
         uploads = [(await client.post("/imports", content=content)).json()["uploadId"] for content in files]
@@ -145,13 +154,16 @@ async def test_no_table_of_a_dump_names_an_erased_customer(northwind_dsn: str, t
     assert before >= {"import_rejects", "import_chunks", "jobs", "job_queue"}
     assert traces(dump(northwind_dsn)) == []
     assert expired.json()["errors"][0]["extensions"]["code"] == "EXPORT_EXPIRED"
-    assert states == [404, 404, 404, 200]
+    assert states == [404, 404, 404, 404, 404, 200]
     failed = await connection.fetch("select error_code from jobs where name = 'late'")
-    blank = await connection.fetch("select line, message, record from import_rejects order by line")
+    blank = await connection.fetch("select line, message, record from import_rejects order by job_id, line")
     assert [row["error_code"] for row in failed] == ["CUSTOMER_ERASED"]
     assert [(row["line"], row["message"] == "[erased]", row["record"] == "{}") for row in blank] == [
         (2, True, True),
         (3, False, False),
+        (2, True, True),
+        (3, True, True),
+        (4, True, True),
     ]
     await connection.close()
 

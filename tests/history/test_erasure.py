@@ -262,7 +262,14 @@ DISCLOSURE = """
 insert into disclosures (staff_id, unit_id, customer_id, type, counterparty, matter, value, currency, occurred_on, declared_at)
 select id, unit_id, $1, 'GIFT_RECEIVED', $2, 'A watch of ' || $2, 500, 'CNY', '2026-03-02', now() from staff limit 1
 """
-REPORTS = "{ reportIssues { nodes { facts sections note digest version } } disclosures { nodes { counterparty matter value } } }"
+MOVE = """
+insert into moves (entity, row_id, unit_id, staff_id, audience, "column", from_value, to_value, name, reason, moved_at, actor,
+    stayed)
+select 'Disclosure', id, unit_id, staff_id, 'PERSON', 'status', 'DECLARED', 'ORDERED', 'ORDERED', $1, now(), 'hub', 0
+from disclosures
+"""
+REPORTS = """{ reportIssues { nodes { facts sections note digest version } }
+    disclosures { nodes { counterparty matter value moves { nodes { reason } } } } }"""
 
 
 async def test_reports_and_disclosures_forget_an_erased_customer(reader: ChangeReader) -> None:
@@ -281,6 +288,7 @@ async def test_reports_and_disclosures_forget_an_erased_customer(reader: ChangeR
     texts = [json.dumps(value) for value in (facts, written)]
     await reader.connection.execute(ISSUE, f"Was {CUSTOMER_NAME}", *texts)
     await reader.connection.execute(DISCLOSURE, UUID(key[4:]), CUSTOMER_NAME)
+    await reader.connection.execute(MOVE, CUSTOMER_NAME)
     await reader.client.query(ERASE, {"id": key})
     data = await reader.client.query(REPORTS)
     (issue,) = data["reportIssues"]["nodes"]
@@ -296,7 +304,8 @@ async def test_reports_and_disclosures_forget_an_erased_customer(reader: ChangeR
         "version": 2,
     }
     (disclosure,) = data["disclosures"]["nodes"]
-    assert disclosure == {"counterparty": "[erased]", "matter": "[erased]", "value": "500.0000"}
+    moves = {"nodes": [{"reason": "[erased]"}]}
+    assert disclosure == {"counterparty": "[erased]", "matter": "[erased]", "value": "500.0000", "moves": moves}
     named = "select count(*) from change_log where concat(before, after) ~ 'Around the Horn\\M|Canary|AROUND'"
     assert await reader.connection.fetchval(named) == 0
     with pytest.raises(asyncpg.RestrictViolationError):

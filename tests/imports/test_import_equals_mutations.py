@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import asyncpg
 import pytest
 import random_runs
-from imports_client import run_import, undo_import
+from conftest import create_api_key
+from imports_client import START, run_import, undo_import
 from writer_client import HubClient
 
 BATCH = 40
@@ -226,3 +227,101 @@ async def test_an_import_writes_and_refuses_what_mutations_do(
             shown,
         )
         assert await rows(connection, subject.table) == imported
+
+
+BY_IDENTIFIERS = """
+[[rows]]
+entity = "Customer"
+match = "identifiers"
+identifiers = [{ kind = "EXTERNAL_ID", column = "id", SOURCE }, { kind = "EMAIL", column = "mail", SOURCE }]
+fields.name = "name"
+"""
+UPDATER = [
+    {"entity": "Customer", "verbs": ["READ", "UPDATE"]},
+    {"entity": "Identifier", "verbs": ["READ"]},
+    {"entity": "Job", "verbs": ["READ", "CREATE"]},
+    {"entity": "ImportReject", "verbs": ["READ"]},
+]
+ROLE = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
+
+
+async def test_updates_ask_for_the_rights_that_their_lines_need(northwind_client: HubClient) -> None:
+    await northwind_client.query(ROLE, {"input": {"name": "updater", "rules": UPDATER}})
+    key = await create_api_key(northwind_client.dsn, "updater")
+    client = HubClient(northwind_client.dsn, northwind_client.app, key)
+    mapping = BY_IDENTIFIERS.replace("SOURCE", 'source = "northwind"')
+    content = "id,mail,name\nALFKI,,Alfred\nANATR,ana@trujillo.mx,Ana\nALFKI,,Alfred\n"
+    job = await run_import(client, mapping, content, mode="UPDATE")
+    assert job["counts"] == {"Customer.updated": 1, "Customer.unchanged": 1, "rejected": 1}
+    assert [(reject["line"], reject["code"]) for reject in job["rejects"]] == [(3, "FORBIDDEN")]
+    assert (await client.error(START, {"input": {"mapping": mapping, "content": content}}))["code"] == "FORBIDDEN"
+
+
+async def test_identifiers_that_find_nobody_are_refused_with_the_remedy(northwind_client: HubClient) -> None:
+    refused = {
+        "verified = false": "rows[0].identifiers[0].source: say which system it is of, such as source",
+        'source = "nortwind"': "customer: no customer has such identifiers of the source 'nortwind', so UPDATE finds nobody",
+    }
+    for words, message in refused.items():
+        variables = {"mapping": BY_IDENTIFIERS.replace("SOURCE", words), "content": "id,mail,name\n", "mode": "UPDATE"}
+        error = await northwind_client.error(START, {"input": variables})
+        assert (error["code"], message in error["message"]) == ("MAPPING_INVALID", True), error["message"]
+
+
+LINK = """
+[[rows]]
+entity = "Order"
+match = "number"
+fields.number = "order"
+fields.customer = { identifier = "PHONE", column = "phone", country = { value = "DE" } }
+fields.currency = { value = "EUR" }
+"""
+
+
+async def test_a_link_without_a_source_finds_the_customer_of_any_system(northwind_client: HubClient) -> None:
+    job = await run_import(northwind_client, LINK, "order,phone\nL-1,030 / 007 43 21\nL-2,030 111 22 33\n")
+    assert [(reject["line"], reject["code"]) for reject in job["rejects"]] == [(3, "NOT_FOUND")]
+    identifiers = 'customer { identifiers(filter: {value: {eq: "ALFKI"}}) { totalCount } }'
+    query = f'{{ orders(filter: {{number: {{eq: "L-1"}}}}) {{ nodes {{ {identifiers} }} }} }}'
+    assert (await northwind_client.query(query))["orders"]["nodes"] == [
+        {"customer": {"identifiers": {"totalCount": 1}}}
+    ]
+
+
+SHOP = """
+[[rows]]
+entity = "Customer"
+match = "identifiers"
+identifiers = [
+    { kind = "EXTERNAL_ID", column = "number", source = "shop", verified = true },
+    { kind = "EMAIL", column = "mail", source = "shop" },
+]
+fields.name = "name"
+fields.country = "country"
+"""
+ADD_ROLE = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
+ADD_TO_KEY = "mutation ($input: RoleAssignInput!) { roleAssign(input: $input) { role { name } } }"
+
+
+async def test_an_undo_deletes_no_row_that_the_roles_only_show(
+    northwind_client: HubClient, connection: asyncpg.Connection
+) -> None:
+    """One role imports customers anywhere, another one deletes those of one country."""
+    writing = ("Customer", "Identifier", "Job")
+    rules = [{"entity": name, "verbs": ["READ", "CREATE", "UPDATE"]} for name in (*writing, "ImportReject")]
+    rules.append({"entity": "OrgUnit", "verbs": ["READ"]})
+    german = {"entity": "Customer", "verbs": ["READ", "DELETE"], "rowFilter": {"country": {"eq": "DE"}}}
+    for role in ({"name": "importers", "rules": rules}, {"name": "german-deleters", "rules": [german]}):
+        await northwind_client.query(ADD_ROLE, {"input": role})
+    key = await create_api_key(northwind_client.dsn, "importers")
+    key_id = await connection.fetchval("select id from api_keys where public_id = $1", key.split("_")[1])
+    await northwind_client.query(ADD_TO_KEY, {"input": {"role": "german-deleters", "keyId": f"key_{key_id.hex}"}})
+    client = HubClient(northwind_client.dsn, northwind_client.app, key)
+    lines = "X1,xan@shop-online.net,Xan,DE\nX2,xia@shop-online.net,Xia,FR\n"
+    job = await run_import(client, SHOP, "number,mail,name,country\n" + lines)
+    assert job["counts"] == {"Customer.created": 2, "Identifier.created": 4}, job
+    undone = await undo_import(client, job["id"])
+    assert (undone["status"], undone["counts"]) == ("SUCCEEDED", {"deleted": 3, "forbidden": 1}), undone
+    left = await connection.fetch("select id, name from customers where name in ('Xan', 'Xia')")
+    assert [row["name"] for row in left] == ["Xia"]
+    assert [(r["code"], r["record"]["id"]) for r in undone["rejects"]] == [("FORBIDDEN", f"cus_{left[0]['id'].hex}")]

@@ -68,13 +68,14 @@ def test_quoted_line_breaks_and_delimiters_are_part_of_a_cell(tmp_path: Path) ->
 
 def test_a_line_with_another_number_of_cells_is_at_fault_alone(tmp_path: Path) -> None:
     _, lines = read(tmp_path, b'a,b\n1\n2,3\n4,5,6\n7,8,,\n"9"x,1\n')
-    assert [(line.number, line.fault and line.fault.split(";")[0]) for line in lines] == [
-        (2, "the line has 1 cells and the header 2"),
-        (3, None),
-        (4, "the line has 3 cells and the header 2"),
-        (5, None),
-        (6, "a quoted cell does not end at its quotation mark (line 6)"),
+    assert [(line.number, line.fault and line.fault.split(";")[0], line.text) for line in lines] == [
+        (2, "the line has 1 cells and the header 2", "1"),
+        (3, None, None),
+        (4, "the line has 3 cells and the header 2", "4,5,6"),
+        (5, None, None),
+        (6, "a quoted cell does not end at its quotation mark (line 6)", '"9"x,1'),
     ]
+    assert [line.record for line in lines] == [{}, {"a": "2", "b": "3"}, {}, {"a": "7", "b": "8"}, {}]
 
 
 def test_a_quotation_mark_that_is_never_closed_is_named(tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_a_quotation_mark_that_is_never_closed_is_named(tmp_path: Path) -> None:
 
 def test_columns_of_one_name_stay_apart(tmp_path: Path) -> None:
     layout, lines = read(tmp_path, b"a,b,a,\n1,2,3,4\n")
-    assert layout.columns == ("a", "b", "a (2)", "column 4")
+    assert (layout.columns, layout.repeated) == (("a", "b", "a (2)", "column 4"), frozenset({"a"}))
     assert lines[0].record == {"a": "1", "b": "2", "a (2)": "3", "column 4": "4"}
 
 
@@ -101,7 +102,29 @@ def test_json_lines_have_columns_with_dots(tmp_path: Path) -> None:
     layout, lines = read(tmp_path, content.encode())
     assert (layout.format, layout.columns) == ("jsonl", ("a", "b.c"))
     assert [line.record for line in lines] == [{"a": 1, "b.c": "x"}, {"a": None}, {}, {}]
-    assert [line.fault is None for line in lines] == [True, True, False, False]
+    assert [(line.fault is None, line.text) for line in lines] == [
+        (True, None),
+        (True, None),
+        (False, "[1]"),
+        (False, "{"),
+    ]
+
+
+REFUSED = (
+    "$reject.line;$reject.code;$reject.message;$reject.text;a;b\n7;X;no;;'=1+1;Käse\n9;X;no;;''=2;'x\n8;X;no;raw;;\n"
+)
+
+
+@pytest.mark.parametrize("columns", [None, ("a", "b")], ids=["header", "no-header"])
+def test_refused_lines_are_read_as_their_source_had_them(tmp_path: Path, columns: tuple[str, ...] | None) -> None:
+    stated = FileFormat(encoding="cp1252", delimiter=";", columns=columns)
+    layout, lines = read(tmp_path, REFUSED.encode("cp1252"), stated)
+    assert [line.record for line in lines] == [{"a": "=1+1", "b": "Käse"}, {"a": "'=2", "b": "'x"}, {}]
+    assert [line.text for line in lines] == [None, None, "raw"]
+    assert layout.report()["columns"] == 2
+    refused = b'{"$reject":{"line":1,"code":"X"},"a.b":[1]}\n{"$reject":{"line":2,"text":"{"}}\n'
+    _, lines = read(tmp_path, refused)
+    assert [(line.record, line.text) for line in lines] == [({"a.b": [1]}, None), ({}, "{")]
 
 
 @pytest.mark.parametrize(

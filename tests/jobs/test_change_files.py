@@ -161,9 +161,32 @@ async def test_where_changes_would_be_missing_nothing_is_written(
     await exporter.write(2)
     code, _, errors = await run(folder, "--after", cursor)
     assert (code, "changes would be missing" in errors) == (1, True)
-    code, _, errors = await run(folder, "--after", "nonsense")
-    assert (code, "after" in errors) == (1, True)
-    assert names(folder) == files
+    for target in (folder, tmp_path / "new" / "folder"):
+        code, _, errors = await run(target, "--after", "nonsense")
+        assert (code, "after" in errors) == (1, True)
+    assert (names(folder), (tmp_path / "new").exists()) == (files, False)
+
+
+EPOCH = """
+insert into change_epochs (epoch, origin, began, at)
+select 7, 'restarted', (select max(position) from change_order), clock_timestamp()
+"""
+
+
+async def test_a_restart_of_the_database_leaves_every_change_once(
+    exporter: ChangeExporter, run: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "changes"
+    await exporter.write(3)
+    cursor = json.loads((await run(folder))[1])[0]["cursor"]
+    files = names(folder)
+    await exporter.connection.execute(EPOCH)
+    await exporter.write(2)
+    code, _, errors = await run(folder, "--after", cursor)
+    assert code == 0, errors
+    assert files < names(folder)
+    assert {name.split("-")[1] for name in names(folder) - files} == {f"{7:012x}"}
+    assert read_positions(folder) == await exporter.positions()
 
 
 async def test_a_second_writer_is_refused(exporter: ChangeExporter, run: Run, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def numbers() -> st.SearchStrategy[ValueNode]:
 
 
 @pytest.fixture(scope="module")
-def cases() -> list[tuple[st.SearchStrategy[GeneratedCase], int]]:
+def cases(pytestconfig: pytest.Config) -> list[tuple[st.SearchStrategy[GeneratedCase], int]]:
     """Calls of every root, a quarter of them wrong on purpose, and their shares; with values that lead far."""
     json: st.SearchStrategy[ValueNode] = st.recursive(
         st.one_of(
@@ -78,7 +78,9 @@ def cases() -> list[tuple[st.SearchStrategy[GeneratedCase], int]]:
     for name, strategy in scalars.items():
         schemathesis.graphql.scalar(name, strategy)
     schema = schemathesis.graphql.from_file(SDL.read_text())
-    operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
+    every = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
+    percent = random_runs.size("percent of the roots that schemathesis calls", pytestconfig)
+    operations = random_runs.spread(every, percent, "roots")
     modes = ((GenerationMode.POSITIVE, 3), (GenerationMode.NEGATIVE, 1))
     return [(operation.as_strategy(generation_mode=mode), share) for operation in operations for mode, share in modes]
 

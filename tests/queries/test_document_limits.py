@@ -211,7 +211,6 @@ def rows_requested(field: FieldNode, parent_type: SelectableType, values: Variab
 # the comparisons
 
 
-@settings(max_examples=80, deadline=None)
 @given(texts())
 def test_document_size_counts_what_expansion_counts(text: str) -> None:
     document, operation, fragments = parsed(text)
@@ -227,7 +226,6 @@ def test_document_size_counts_what_expansion_counts(text: str) -> None:
     assert size.selections == sum(not isinstance(node, FragmentDefinitionNode) for node, _ in selected)
 
 
-@settings(max_examples=80, deadline=None)
 @given(texts(), st.integers(-1, 9), st.none() | st.integers(-1, 9), st.lists(st.text(max_size=1), max_size=3))
 def test_the_cost_is_the_rows_that_expansion_touches(text: str, n: int, m: int | None, ids: list[str]) -> None:
     _, operation, fragments = parsed(text)
@@ -237,7 +235,6 @@ def test_the_cost_is_the_rows_that_expansion_touches(text: str, n: int, m: int |
     assert cost.evaluate(values) == min(expected, COST_CAP)
 
 
-@settings(max_examples=80, deadline=None)
 @given(texts(typos=True))
 def test_validation_agrees_with_the_stock_rules(text: str) -> None:
     document = parse(text)

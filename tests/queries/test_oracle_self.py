@@ -121,9 +121,13 @@ async def test_averages_are_the_databases_to_the_last_decimal(connection: Connec
 def clock_changes(zone: str) -> list[datetime]:
     """The hours of four years in which the clocks of the zone are changed."""
     begin, tz = datetime(2006, 1, 1, tzinfo=UTC), ZoneInfo(zone)
-    hours = [begin + timedelta(hours=hour) for hour in range(4 * 8766)]
-    shifts = [hour.astimezone(tz).utcoffset() for hour in hours]
-    return [hour for hour, shift, next_ in zip(hours, shifts, shifts[1:], strict=False) if shift != next_]
+
+    def changed(moments: list[datetime]) -> list[datetime]:
+        shifts = [moment.astimezone(tz).utcoffset() for moment in moments]
+        return [moment for moment, shift, next_ in zip(moments, shifts, shifts[1:], strict=False) if shift != next_]
+
+    days = [begin + timedelta(days=day) for day in range(4 * 365 + 2)]
+    return [hour for day in changed(days) for hour in changed([day + timedelta(hours=hour) for hour in range(25)])]
 
 
 async def test_spans_begin_where_the_databases_do(connection: Connection) -> None:

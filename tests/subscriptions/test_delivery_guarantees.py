@@ -126,7 +126,7 @@ async def test_the_oracle_finds_a_wrong_order(
 
     monkeypatch.setattr(change_positions, "assign_positions", assign_out_of_order)
     async with run_socket_hub(database_dsn) as hub:
-        assert expected <= await oracle_faults(hub, seed, transactions=120)
+        assert expected <= await oracle_faults(hub, seed, transactions=120, drain_timeout=3.0)
 
 
 @pytest.mark.parametrize(

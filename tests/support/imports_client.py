@@ -11,7 +11,7 @@ START = "mutation ($input: ImportCreateInput!) { importCreate(input: $input) { j
 UNDO = "mutation ($id: ID!) { importUndo(input: {id: $id}) { job { id } } }"
 READ = "query ($id: ID!) { job(id: $id) { status done total reason errorCode counts errors result } }"
 REJECTS = """query ($id: ID!) { importRejects(filter: {job: {id: {eq: $id}}}, first: 100) {
-    nodes { line code message row argument columns record } } }"""
+    nodes { line code message row argument columns record text } } }"""
 
 
 async def start_import(client: HubClient, mapping: str, content: str, **options: Any) -> str:

@@ -36,7 +36,7 @@ class RunSize:
 SIZES: Mapping[str, RunSize] = {
     "oracle operations": RunSize.with_a_tenth(2_000),
     "oracle operations of a bound key": RunSize.with_a_tenth(500),
-    "percent of the walk of a bound key": RunSize.with_a_tenth(100),
+    "percent of the walk of a bound key": RunSize(100, 4),
     "pairs of random roles": RunSize.with_a_tenth(20),
     "thousandths of the walk of a random role": RunSize(300, 8),
     "viewers of a role": RunSize(5, 2),
@@ -51,15 +51,19 @@ SIZES: Mapping[str, RunSize] = {
     "thousandths of the walk of a shipped role": RunSize(300, 3),
     "customers handed over": RunSize.with_a_tenth(1_000),
     "schemathesis cases of each root": RunSize(17, 1),
+    "percent of the roots that schemathesis calls": RunSize(100, 25),
+    "percent of the lists whose plans are read": RunSize(100, 25),
     "model stories": RunSize(500, 40),
     "rounds of identify at once": RunSize.with_a_tenth(100),
-    "rounds of edits": RunSize(50, 10),
+    "rounds of edits": RunSize(50, 4),
     "rows of an export": RunSize(1_000_000, 50_000),
     "lines that are imported and written": RunSize.with_a_tenth(2_000),
     "orders of Northwind": RunSize(830, 40),
     "lines of an import that is killed": RunSize(200_000, 4_000),
     "concurrent moves": RunSize(2_000, 60),
 }
+
+EXAMPLES = RunSize.with_a_tenth(300)  # of a property test of Hypothesis that names no number of its own
 
 
 def whole_runs(config: pytest.Config) -> bool:
@@ -104,6 +108,13 @@ def values(argument: str, names: Iterable[str], part: Sequence[str] | None = Non
     return pytest.mark.parametrize(argument, [*(part or names), *whole])
 
 
+def share(names: str, items: Sequence[tuple[str, ...]], run: str) -> pytest.MarkDecorator:
+    """Runs a test for a share of the items in `make test`, evenly spread, and for the others in `make soak`."""
+    part = set(spread(items, SIZES[run].part, names))
+    params = [pytest.param(*item, marks=() if item in part else pytest.mark.soak) for item in items]
+    return pytest.mark.parametrize(names, params)
+
+
 def spread(items: Sequence[T], percent: int, label: str) -> Sequence[T]:
     """A share of the items, evenly spread over all of them; the seed and the label say where it begins."""
     step = 100 // percent
@@ -119,6 +130,8 @@ def choose_seed(config: pytest.Config) -> None:
     """Seeds every random test, those of Hypothesis too. The long runs take a new seed; workers inherit it."""
     if whole_runs(config):
         os.environ.setdefault(SEED_VARIABLE, str(random.SystemRandom().randrange(10**9)))
-    if SEED_VARIABLE not in os.environ:
-        settings.register_profile("same every time", derandomize=True)
-        settings.load_profile("same every time")
+    settings.register_profile(
+        "drawn", max_examples=EXAMPLES.whole if whole_runs(config) else EXAMPLES.part, deadline=None
+    )
+    settings.register_profile("same every time", settings.get_profile("drawn"), derandomize=True)
+    settings.load_profile("drawn" if SEED_VARIABLE in os.environ else "same every time")

@@ -1,6 +1,7 @@
 """The source files of the repository as the architecture tests see them: their text, syntax tree and imports."""
 
 import ast
+import gc
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ class SourceFile:
     text: str
     tree: ast.Module
 
-    @property
+    @cached_property
     def module(self) -> str:
         name = self.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         return f"hub.{name}" if name.partition(".")[0] in LINKED else name
@@ -34,6 +35,11 @@ class SourceFile:
     def nodes(self) -> tuple[ast.AST, ...]:
         """Every node of the tree."""
         return tuple(ast.walk(self.tree))
+
+    @cached_property
+    def functions(self) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]:
+        """Every function and method, inner ones too."""
+        return tuple(node for node in self.nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
     @cached_property
     def calls(self) -> tuple[tuple[ast.Call, str], ...]:
@@ -52,13 +58,21 @@ class SourceFile:
 def sources(*packages: str) -> tuple[SourceFile, ...]:
     folders = tuple(ROOT / package for package in packages)
     paths = [path for path in texts() if path.suffix == ".py" and any(package in path.parents for package in folders)]
-    return tuple(_read(path) for path in paths)
+    read = tuple(_read(path) for path in paths)
+    gc.freeze()  # millions of nodes that never go away need not be looked through again and again
+    return read
 
 
 @cache
 def _read(path: Path) -> SourceFile:
     text = path.read_text("utf-8")
     return SourceFile(path.relative_to(ROOT).as_posix(), text, ast.parse(text))
+
+
+@cache
+def modules() -> frozenset[str]:
+    """The names of all modules."""
+    return frozenset(source.module for source in everything())
 
 
 @cache
@@ -92,14 +106,13 @@ def allowed(source: SourceFile, exceptions: dict[str, str]) -> bool:
 @cache
 def imports(source: SourceFile) -> tuple[tuple[ast.stmt, str], ...]:
     """Every import statement with the module that it loads."""
-    known = {file.module for file in everything()}
     imported: list[tuple[ast.stmt, str]] = []
     for node in source.nodes:
         if isinstance(node, ast.Import):
             imported += [(node, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             inner = ((f"{node.module}.{alias.name}", node.module or ".") for alias in node.names)
-            imported += [(node, name if name in known else base) for name, base in inner]
+            imported += [(node, name if name in modules() else base) for name, base in inner]
     return tuple(imported)
 
 

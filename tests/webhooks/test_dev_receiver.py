@@ -8,6 +8,7 @@ from asyncio.subprocess import DEVNULL, PIPE
 
 import httpx2
 import pytest
+from command_line import RunCommand
 from hub_process import ROOT
 
 from hub.webhooks import signing
@@ -37,10 +38,9 @@ async def test_it_shows_what_comes_and_whether_it_holds() -> None:
 
 
 @pytest.mark.parametrize("secret", ["whsec_?", "whsec_", SECRET[:-8], SECRET.removeprefix("whsec_")])
-async def test_what_is_no_secret_is_refused(secret: str) -> None:
-    process = await asyncio.create_subprocess_exec(*COMMAND, secret, cwd=ROOT, stdin=DEVNULL, stderr=PIPE)
-    _, errors = await process.communicate()
-    assert (process.returncode, b"--secret: this is not the secret of a webhook" in errors) == (2, True)
+async def test_what_is_no_secret_is_refused(run_command: RunCommand, secret: str) -> None:
+    code, _, errors = await run_command("webhook", "listen", "--port", "0", "--secret", secret)
+    assert (code, "--secret: this is not the secret of a webhook" in errors) == (2, True)
 
 
 @pytest.mark.parametrize("stamp", ["", "soon", "1"])

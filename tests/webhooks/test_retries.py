@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import Future
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -32,8 +32,10 @@ from webhook_client import (
 )
 
 from hub import app
+from hub.changefeed.feed import ChangeFeed
+from hub.observability import Event, InternalFailure, WorkPostponed, add_handler
 from hub.webhooks import deliverer, retry_schedule
-from hub.webhooks.backpressure import MIN_FAILURES, OPEN_DURATION, CircuitBreaker, ConcurrencyWindow
+from hub.webhooks.backpressure import MIN_FAILURES
 from hub.webhooks.http_client import HttpClient, HttpResponse
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,6 +45,9 @@ ATTEMPT_TIMES = """
 STATUSES = "select status, count(*)::int from webhook_deliveries where webhook_id = any($1) group by status"
 WEBHOOK_IDS = "select array_agg(id) from webhooks where status_reason is distinct from 'The test is over.'"
 DELIVERY_IDS = "select array_agg(id) from webhook_deliveries where webhook_id = any($1)"
+SETTINGS = ALLOW_LOCALHOST.model_copy(update={"lock_timeout": 0.3})
+CLEAR_BODIES = "update webhook_queue set body = null where webhook_id = $1"
+WAITING = "select count(*) = {} from webhook_queue where webhook_id = $1 and due_at is not null"
 FAILING_SINCE = "select failing_since from webhook_progress where webhook_id = $1"
 
 
@@ -96,7 +101,7 @@ async def shared_sender(create_database: CreateDatabase, empty_dsn: str) -> Asyn
     try:
         async with (
             open_webhook_hub(dsn, WEBHOOKS_OFF) as run_query,
-            app.webhook_worker_lifespan(ALLOW_LOCALHOST, dsn, clock),
+            app.webhook_worker_lifespan(SETTINGS, dsn, clock),
         ):
             yield WebhookSender(run_query, dsn, connection, clock)
     finally:
@@ -108,69 +113,6 @@ async def sender(shared_sender: WebhookSender, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(deliverer, "POLL", 0.01)
     yield shared_sender
     await stop_webhooks(shared_sender.dsn, shared_sender.clock)
-
-
-# -- pure rules -----------------------------------------------------------------------------------------------------------
-
-
-def test_the_schedule_is_that_of_standard_webhooks() -> None:
-    dues = [retry_schedule.next_attempt(number, START, 0.5) for number in range(1, 11)]
-    waits = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400]
-    assert dues == [*(START + timedelta(seconds=seconds) for seconds in waits), None]
-
-
-@pytest.mark.parametrize(("drawn", "factor"), [(0.0, 0.8), (1.0, 1.2)])
-def test_a_wait_is_drawn_from_a_fifth_less_to_a_fifth_more(drawn: float, factor: float) -> None:
-    assert retry_schedule.next_attempt(2, START, drawn) == START + timedelta(seconds=300) * factor
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ("120", 120),
-        ("1", 5),
-        ("86400", 3_600),
-        ("Thu, 01 Jan 2026 00:10:00 GMT", 600),
-        ("Thu, 01 Jan 2025 00:10:00 GMT", 5),
-        ("soon", 5),
-        ("Thu, 01 Jan 3000000000 00:00:00 GMT", 5),
-        ("-7", 5),
-    ],
-)
-def test_retry_after_puts_an_attempt_off_for_an_hour_at_most(header: str, seconds: int) -> None:
-    assert retry_schedule.next_attempt(1, START, 0.5, header) == START + timedelta(seconds=seconds)
-
-
-def test_a_window_grows_with_what_is_taken_and_shrinks_with_what_is_not() -> None:
-    window = ConcurrencyWindow()
-    capacities = [window.available]
-    for taken in (True, True, False, False, False, False, False, True):
-        window.record(delivered=taken)
-        capacities.append(window.available)
-    assert capacities == [8, 9, 10, 5, 2, 1, 1, 1, 2]
-
-
-def test_an_open_breaker_allows_one_trial_after_its_rest() -> None:
-    breaker = CircuitBreaker()
-    for _ in range(MIN_FAILURES):
-        assert not breaker.is_open(START)
-        breaker.record(START, success=False)
-    assert (
-        breaker.is_open(START),
-        breaker.is_open(START + OPEN_DURATION),
-        breaker.is_closed(START + OPEN_DURATION),
-    ) == (True, False, False)
-    breaker.record(START + OPEN_DURATION, success=False)
-    assert breaker.is_open(START + OPEN_DURATION)
-    breaker.record(START + 2 * OPEN_DURATION, success=True)
-    assert breaker.is_closed(START + 2 * OPEN_DURATION)
-
-
-def test_a_breaker_forgets_failures_that_are_long_past() -> None:
-    breaker = CircuitBreaker()
-    for minute in range(0, 3 * MIN_FAILURES, 1):
-        breaker.record(START + timedelta(minutes=minute), success=False)
-    assert breaker.is_closed(START)
 
 
 # -- through the front door -----------------------------------------------------------------------------------------------
@@ -343,3 +285,68 @@ async def test_resending_a_delivery_releases_those_queued_behind_it(sender: Webh
         first = min(await sender.connection.fetchval(DELIVERY_IDS, await sender.connection.fetchval(WEBHOOK_IDS)))
         await sender.run_query(RESEND, {"id": f"dlv_{first.hex}"})
         assert names(await own.wait_for_requests(2)) == ["Ada", "Ada II"]
+
+
+@pytest.fixture
+def failures() -> Iterator[list[Event]]:
+    """What the log tells of tasks that failed or had to wait."""
+    events: list[Event] = []
+    remove = add_handler(events.append, InternalFailure, WorkPostponed)
+    yield events
+    remove()
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Future[int]:
+    """The status of the first request, which waits for it; the receiver accepts all others."""
+    first, posted = Future[int](), 0
+
+    async def post(*_: Any) -> HttpResponse:
+        nonlocal posted
+        posted += 1
+        return HttpResponse(await first if posted == 1 else 200, None, b"", None, 0.0)
+
+    monkeypatch.setattr(HttpClient, "post", post)
+    return first
+
+
+async def test_results_whose_rows_others_hold_are_recorded_later_in_one_line(
+    sender: WebhookSender, answer: Future[int], failures: list[Event]
+) -> None:
+    webhook, _ = await create_webhook(sender.run_query, "http://127.0.0.1:9/hook")
+    await create_customer(sender.run_query)
+    await wait_until(
+        lambda: sender.connection.fetchval("select count(*) = 1 from webhook_queue where lease is not null")
+    )
+    async with sender.connection.transaction():
+        await sender.connection.execute("select from webhook_queue where webhook_id = $1 for update", UUID(webhook[4:]))
+        answer.set_result(200)
+        await wait_until(lambda: asyncio.sleep(0, bool(failures)))
+    assert await sender.wait_until_idle() is None
+    assert await sender.statuses() == {"DELIVERED": 1}
+    assert set(failures) == {WorkPostponed("recording deliveries")}
+
+
+async def test_results_are_recorded_while_bodies_are_rendered_again(
+    sender: WebhookSender, answer: Future[int], failures: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook, _ = await create_webhook(sender.run_query, "http://127.0.0.1:9/hook")
+    key, ada = UUID(webhook[4:]), await create_customer(sender.run_query)
+    await rename_customer(sender.run_query, ada, "Ada II")
+    await wait_until(lambda: sender.connection.fetchval(f"{WAITING.format(2)} and body is not null", key))
+    rendering, goes_on, render = asyncio.Event(), asyncio.Event(), ChangeFeed.render
+
+    async def rerender(*arguments: Any) -> Any:
+        rendering.set()
+        await goes_on.wait()
+        return await render(*arguments)
+
+    monkeypatch.setattr(ChangeFeed, "render", rerender)
+    await sender.connection.execute(CLEAR_BODIES, key)
+    await rendering.wait()
+    answer.set_result(500)  # which also puts off the one behind it
+    await wait_until(lambda: sender.connection.fetchval(f"{WAITING.format(2)} and due_at > $2", key, sender.clock()))
+    goes_on.set()
+    await wait_until(lambda: sender.connection.fetchval(f"{WAITING.format(0)} and body is null", key))
+    await sender.advance(timedelta(minutes=1))
+    assert (await sender.statuses(), failures) == ({"DELIVERED": 2}, [])

@@ -21,6 +21,8 @@ HAND_IN = "mutation ($id: ID!) { disclosureHandIn(input: {id: $id}) { disclosure
 ORDER = """mutation ($id: ID!) {
     disclosureOrder(input: {id: $id, reason: "Too dear."}) { disclosure { status handInDueAt } } }"""
 CLEAR = 'mutation ($id: ID!) { disclosureClear(input: {id: $id, reason: "Returned."}) { disclosure { status } } }'
+CUSTOMER = "mutation ($input: CustomerCreateInput!) { customerCreate(input: $input) { customer { id } } }"
+ERASE = "mutation ($id: ID!) { customerErase(input: {id: $id}) { entries } }"
 LIMIT = """mutation ($input: DisclosureLimitUpsertInput!) {
     disclosureLimitUpsert(input: $input) { created disclosureLimit { version perPerson } } }"""
 SHOW = """query ($id: ID!) { disclosure(id: $id) { status
@@ -204,3 +206,21 @@ async def test_a_gift_is_handed_in_in_time_or_is_a_violation(bank: Organisation)
     assert (await _texts(bank, agent))[-1:] == [violation]
     late = (await bank.client.query(HAND_IN, {"id": watch["id"]}, key=agent.key))["disclosureHandIn"]["disclosure"]
     assert late["status"] == "HANDED_IN"
+
+
+async def test_a_gift_of_another_units_customer_is_ordered_and_outlives_the_customer(bank: Organisation) -> None:
+    manager, person = await bank.hire("Shen", unit="BANK"), await bank.hire("Jiang", unit="BANK")
+    branch = await bank.hire("Yang")
+    columns = {"name": "Linhai Paper", "unitId": branch.unit_id}
+    customer = (await bank.client.query(CUSTOMER, {"input": columns}))["customerCreate"]["customer"]["id"]
+    gift = (await _declare(bank, person, customerId=customer))["id"]
+    await bank.client.query(ORDER, {"id": gift}, key=manager.key)
+    before = (await bank.client.query(SHOW, {"id": gift}, key=person.key))["disclosure"]
+    assert (before["status"], [move["reason"] for move in before["moves"]["nodes"]]) == ("ORDERED", ["Too dear."])
+    assert [clock["status"] for clock in before["clocks"]["nodes"]] == ["RUNNING"]
+    assert (await bank.client.query(SHOW, {"id": gift}, key=branch.key)) == {"disclosure": None}
+    assert len(await _texts(bank, person)) == 1
+    await bank.client.query(ERASE, {"id": customer})
+    after = (await bank.client.query(SHOW, {"id": gift}, key=person.key))["disclosure"]
+    before["moves"]["nodes"][0]["reason"] = "[erased]"
+    assert (after, await _texts(bank, person)) == (before, [])

@@ -23,6 +23,13 @@ UPSERT = "mutation ($input: CodeRuleUpsertInput!) { codeRuleUpsert(input: $input
 DRAW = "mutation ($input: CodesDrawInput!) { codesDraw(input: $input) { codes } }"
 READ = """query ($name: String!, $code: String!) {
     codeRules(filter: {name: {eq: $name}}) { nodes { parts(code: $code) } } }"""
+LEADER = """
+with unit as (insert into org_units (code, name, kind, path) values ('TOP', 'Top', 'GROUP', 'TOP') returning id),
+    person as (insert into staff (number, name, unit_id) select 'HEAD', 'Head', id from unit returning id, unit_id)
+insert into job_roles (staff_id, role, unit_id, from_at) select id, 'HEAD', unit_id, '2026-01-01Z' from person
+"""
+WARNINGS = """{ notifications(orderBy: {field: NOTIFIED_AT, direction: ASC}) { nodes {
+    type text staff { number } subject { ... on CodeRule { name } } } } }"""
 ADVANCE = "mutation ($to: DateTime!) { testClockAdvance(input: {to: $to}) { now } }"
 
 
@@ -187,6 +194,26 @@ async def test_a_number_is_drawn_again_only_after_its_period(code_client: HubCli
     await code_client.query(ADVANCE, {"to": "2026-03-15T23:30:00Z"})
     assert await _draw(code_client, "again", 6) == ["R4", "R5", "R6", "R7", "R8", "R9"]
     assert (await code_client.error(DRAW, {"input": {"rule": "again"}}))["remaining"] == 0
+
+
+async def test_the_head_hears_once_that_few_numbers_of_a_prefix_are_left(code_client: HubClient) -> None:
+    await execute_sql(code_client.dsn, LEADER)
+    await _rule(code_client, "scarce", "S{unit:1}-{serial:1}", gapless=True)
+    heard = []
+    for count in (7, 1, 1):
+        await _draw(code_client, "scarce", count, unit=1)
+        heard.append([node["text"] for node in (await code_client.query(WARNINGS))["notifications"]["nodes"]])
+    warning = "scarce: 8 of 9 numbers of S1-* are drawn."
+    assert heard == [[], [warning], [warning]]
+    assert (await _rule(code_client, "scarce", "S{unit:1}-{serial:1}", gapless=True, warnShare="0.3"))["codeRule"]
+    await _draw(code_client, "scarce", 5, unit=2)
+    notified = (await code_client.query(WARNINGS))["notifications"]["nodes"]
+    about = {"type": "ALARM", "staff": {"number": "HEAD"}, "subject": {"name": "scarce"}}
+    assert notified == [about | {"text": text} for text in (warning, "scarce: 5 of 9 numbers of S2-* are drawn.")]
+    for share in ("0", "1.1", "0.00001"):
+        values = {"name": "scarce", "pattern": "{serial:1}", "warnShare": share}
+        error = await code_client.error(UPSERT, {"input": values})
+        assert (error["code"], error["argument"]) == ("VALUE_INVALID", "input.warnShare")
 
 
 # -- many processes -----------------------------------------------------------------------------------------------------

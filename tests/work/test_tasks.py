@@ -103,6 +103,8 @@ async def test_what_cannot_be_done_is_refused(
 async def test_a_system_says_whose_task_it_is(client: HubClient, nancy: ActingPerson) -> None:
     error = await client.error(CREATE, {"input": {"type": "CALL"}})
     assert (error["code"], error["argument"]) == ("PERSON_NEEDED", "input.staffId")
+    error = await client.error(DONE, {"input": {"type": "VISIT", "result": "They want samples."}})
+    assert (error["code"], error.get("argument")) == ("PERSON_NEEDED", None)  # it takes no other person
     task = (await client.query(CREATE, {"input": {"staffId": nancy.id}}))["taskCreate"]["task"]
     assert (task["type"], task["title"], task["staff"]) == ("OTHER", "Task", {"number": "1"})
 

@@ -127,6 +127,11 @@ async def test_the_past_is_read_by_the_test_clock(clock_client: HubClient) -> No
     history = (await clock_client.query(HISTORY, {"id": calendar["id"]}))["node"]["history"]["nodes"]
     assert history == [{"at": later, "operation": "UPDATE"}, {"at": created, "operation": "CREATE"}]
     assert (await clock_client.query(AS_OF, {"id": calendar["id"], "at": earlier})) == {"nodeAsOf": None}
+    await _advance(clock_client, (now + timedelta(days=40)).isoformat())  # no real time has passed
+    long_ago = await clock_client.query(AS_OF, {"id": calendar["id"], "at": before.isoformat()})
+    assert long_ago == {"nodeAsOf": {"name": "Week"}}
+    tomorrow = (now + timedelta(days=41)).isoformat()
+    assert (await clock_client.error(AS_OF, {"id": calendar["id"], "at": tomorrow}))["code"] == "VALUE_INVALID"
 
 
 async def test_a_row_that_sql_changes_is_stamped_by_the_test_clock(clock_client: HubClient) -> None:

@@ -1,15 +1,17 @@
 """Identifiers of customers: their normal form, and the lock that keeps two from being given out at once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hub.db.pool import Connection
 from hub.domain.customers.placeholders import is_placeholder
 from hub.errors import BadInput
+from hub.loop_turns import in_parts
 from hub.model import validators
 from hub.model.rules import before_insert, normalizes
 from hub.schema.customers.customers import Identifier, IdentifierKind
 
+IDENTIFIERS_AT_ONCE = 250  # whose texts are put together, or looked for, while nothing else of the process runs
 PHONE_IDENTIFIER_KINDS = (IdentifierKind.PHONE, IdentifierKind.FAX)
 # Keys of another system, devices and visitors mean something within their source alone.
 SOURCE_SCOPED = (IdentifierKind.EXTERNAL_ID, IdentifierKind.DEVICE_ID, IdentifierKind.ANONYMOUS_ID)
@@ -60,11 +62,12 @@ select pg_advisory_xact_lock(key) from (
 """
 
 
-async def lock_identifiers(tx: Connection, identifiers: Iterable[tuple[IdentifierKind, str]]) -> None:
+async def lock_identifiers(tx: Connection, identifiers: Sequence[tuple[IdentifierKind, str]]) -> None:
     """Keeps others from looking up or giving out the same identifiers until the transaction ends."""
-    await tx.execute(
-        _LOCK_IDENTIFIERS, sorted({f"{identifier_kind}:{normalized}" for identifier_kind, normalized in identifiers})
-    )
+    names: list[str] = []
+    async for part in in_parts(identifiers, IDENTIFIERS_AT_ONCE):
+        names += [f"{identifier_kind}:{normalized}" for identifier_kind, normalized in part]
+    await tx.execute(_LOCK_IDENTIFIERS, names)
 
 
 @before_insert(Identifier)

@@ -15,6 +15,7 @@ from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection
 from hub.domain.exchange import import_store
 from hub.domain.exchange.file_search import FileSearch
+from hub.domain.exchange.spellings import Spellings, spellings_of
 from hub.domain.jobs.commands import real_time
 from hub.domain.privacy.erasure import erases_customer
 from hub.domain.work.report_erasure import ERASED, CustomerMarks, find_marks
@@ -26,12 +27,11 @@ REASON = (
     "The job's input named a customer who was erased since, so it was deleted; start it again without the customer."
 )
 _TEXTS = "exists (select from unnest($1::text[]) as named (text) where position(lower(named.text) in lower({})) > 0)"
-_REJECTS = f"""
-select id, job_id, line, message, record::text as record from import_rejects
-where {_TEXTS.format("concat_ws(' ', message, record::text)")}
+_REJECTS = "select id as key, concat_ws(' ', message, text, record::text) as text from import_rejects"
+_BLANK_REJECTS = """
+update import_rejects set message = $2, record = '{}', text = null where id = any($1) returning job_id, line
 """
-_BLANK_REJECTS = "update import_rejects set message = $2, record = '{}' where id = any($1)"
-_INPUTS = f"select job_id, arguments::text as arguments from job_queue where {_TEXTS.format('arguments::text')}"
+_INPUTS = "select job_id as key, arguments::text as text from job_queue"
 _FAIL = """
 update jobs set status = 'FAILED', reason = $2, error_code = $3, eta = null, finished_at = $4, version = version + 1,
     updated_at = $4
@@ -76,43 +76,30 @@ def _distinctive(marks: CustomerMarks) -> CustomerMarks:
     return CustomerMarks(marks.keys, tuple(texts))
 
 
-def _names(marks: CustomerMarks, value: Any) -> bool:
-    """Whether a JSON value names the customer."""
-    return bool(marks.erased(value) != value)
-
-
 async def _erase(tx: Connection, marks: CustomerMarks, now: datetime) -> None:
     await tx.execute(_RESTART_EXPORTS)
     await tx.execute(_EXPIRE_EXPORTS, now)
-    lines = await _erase_rejects(tx, marks)
-    await _end_jobs(tx, [*await _erase_inputs(tx, marks), *await _erase_files(tx, marks)])
+    spellings = await spellings_of(tx, marks)
+    lines = await _erase_rejects(tx, spellings)
+    inputs = await spellings.find(tx, _INPUTS)  # mappings with constants, variables of exports
+    await _end_jobs(tx, [*inputs, *await _erase_files(tx, marks, spellings.numbers)])
     await _erase_from_jobs(tx, marks, lines, now)
 
 
-async def _erase_rejects(tx: Connection, marks: CustomerMarks) -> dict[UUID, set[int]]:
+async def _erase_rejects(tx: Connection, spellings: Spellings) -> dict[UUID, set[int]]:
     """Blanks refused lines that name the customer: all their values are its. Returns the lines by job."""
     lines: dict[UUID, set[int]] = {}
-    blanked = []
-    for reject in await tx.fetch(_REJECTS, marks.stored_texts, timeout=LONG_STATEMENT_SECONDS):
-        if _names(marks, [reject["message"], exact_json.loads(reject["record"])]):
-            blanked.append(reject["id"])
-            lines.setdefault(reject["job_id"], set()).add(reject["line"])
-    if blanked:
-        await tx.execute(_BLANK_REJECTS, blanked, ERASED)
+    if blanked := await spellings.find(tx, _REJECTS):
+        for row in await tx.fetch(_BLANK_REJECTS, blanked, ERASED):
+            lines.setdefault(row["job_id"], set()).add(row["line"])
     return lines
 
 
-async def _erase_inputs(tx: Connection, marks: CustomerMarks) -> list[UUID]:
-    """The jobs whose inputs name the customer: mappings with constants, variables of exports."""
-    inputs = await tx.fetch(_INPUTS, marks.stored_texts, timeout=LONG_STATEMENT_SECONDS)
-    return [row["job_id"] for row in inputs if _names(marks, exact_json.loads(row["arguments"]))]
-
-
-async def _erase_files(tx: Connection, marks: CustomerMarks) -> list[UUID]:
+async def _erase_files(tx: Connection, marks: CustomerMarks, numbers: Sequence[str]) -> list[UUID]:
     """Deletes the files that name the customer; returns their jobs."""
     deleted, jobs = [], []
     for file in await tx.fetch(_FILES):
-        search = FileSearch([*marks.texts, *marks.keys])
+        search = FileSearch([*marks.texts, *marks.keys], numbers)
         async for content in import_store.read_content(tx, file["id"]):
             if await asyncio.to_thread(search.search, content):
                 break

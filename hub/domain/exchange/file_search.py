@@ -1,6 +1,8 @@
 """Looks for what names a customer in a file that was sent, part by part: plain or compressed, in the usual encodings."""
 
 import json
+import re
+import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,18 +13,22 @@ SLICE = 256  # compressed bytes that are unpacked at once: even a bomb of them f
 MAX_BYTES = 2_147_483_648  # of decompressed content that are searched
 ENCODINGS = ("utf-8", "cp1252", "utf-16-le", "utf-16-be")
 GZIP, ZSTD, PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
+NO_BREAK = "\u00a0".encode()
+SIGNS = b" ()./-\0" + NO_BREAK  # between the digits of a number
 GZIP_BITS = 31  # zlib's number for gzip's format
 
 
 class FileSearch:
-    """Finds texts in the contents of one file, wherever its parts begin. Upper and lower case are alike.
+    """Finds texts in the contents of one file, wherever its parts begin, with any case and any blanks between words.
 
-    A file that cannot be searched counts as one that has them: Parquet, and one that unpacks to very much."""
+    Numbers are digits, which may have signs between them. A file that cannot be searched counts as one that has them: Parquet,
+    and one that unpacks to very much."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        forms = {form for text in texts for form in (text, text.lower(), text.upper(), json.dumps(text)[1:-1])}
+    def __init__(self, texts: Sequence[str], numbers: Sequence[str] = ()) -> None:
+        forms = {form for text in texts for form in _forms(text)}
         self._needles = {needle for form in forms for needle in _encoded(form)}
-        self._overlap = max(map(len, self._needles), default=0) + 2
+        self._numbers = re.compile(b"(?:%s)(?![0-9])" % "|".join(numbers).encode()) if numbers else None
+        self._overlap = 2 * max(map(len, [*self._needles, *numbers]), default=0) + 8
         self._unpacker: Any = None
         self._tail = b""
         self._searched = 0
@@ -60,7 +66,18 @@ class FileSearch:
         self._searched += len(content)
         window = self._tail + content.lower()
         self._tail = window[-self._overlap :]
-        self.is_named = self._searched > MAX_BYTES or any(_has_word(window, needle) for needle in self._needles)
+        squeezed = b" ".join(window.replace(NO_BREAK, b" ").split())
+        self.is_named = (
+            self._searched > MAX_BYTES
+            or any(_has_word(text, needle) for needle in self._needles for text in {window, squeezed})
+            or (self._numbers is not None and self._numbers.search(window.translate(None, SIGNS)) is not None)
+        )
+
+
+def _forms(text: str) -> Iterator[str]:
+    """A text as files may have it."""
+    for form in (text, text.lower(), text.upper()):
+        yield from (unicodedata.normalize("NFC", form), unicodedata.normalize("NFD", form), json.dumps(form)[1:-1])
 
 
 def _encoded(text: str) -> Iterator[bytes]:

@@ -9,11 +9,15 @@ import asyncpg
 import sqlalchemy as sa
 
 from hub.db.pool import Connection
+from hub.errors import LimitExceeded
 from hub.model import exact_json
 from hub.model.columns import metadata, timestamp
 from hub.schema.jobs.jobs import Job
 
 CHUNK = 1_048_576  # bytes of one stored chunk
+REJECTS_AT_ONCE = (
+    50  # of one statement: they are encoded in about a millisecond, in which nothing else of the process runs
+)
 
 ImportFile = sa.Table(
     "import_files",
@@ -40,12 +44,19 @@ ImportChunk = sa.Table(
 sa.Index("ix_import_files_job_id", ImportFile.c.job_id)
 sa.Index("ix_import_files_unused", ImportFile.c.created_at, postgresql_where=ImportFile.c.job_id.is_(None))
 
+_LOCK_OWNER = "select pg_advisory_xact_lock(hashtextextended('import files of ' || $1, 0))"
+# Files that wait for their import or its end; what imports that ended have left goes by itself.
+_WAITING = """
+select f.id, f.owner, f.name, f.size, f.received, f.job_id from import_files as f left join jobs as j on j.id = f.job_id
+where f.owner = $1 and j.finished_at is null order by f.created_at, f.id limit $2
+"""
 _CREATE = "insert into import_files (owner, name, size) values ($1, $2, $3) returning id"
 _STATE = "select owner, name, size, received, job_id from import_files where id = $1 for update"
 _ADD = "insert into import_chunks (file_id, position, content) values ($1, $2, $3)"
 _RECEIVE = "update import_files set received = $2 where id = $1"
 _TAKE = "update import_files set job_id = $2 where id = $1"
 _READ = "select position, content from import_chunks where file_id = $1 and position >= $2 order by position limit 1"
+_DELETE = "delete from import_files where id = $1"
 _DELETE_OF_JOB = "delete from import_files where job_id = $1"
 _PURGE = """
 delete from import_files where id = any(array(
@@ -54,15 +65,15 @@ delete from import_files where id = any(array(
 ))
 """
 _REJECT = """
-insert into import_rejects (owner, staff_id, job_id, line, code, message, "row", argument, columns, record)
+insert into import_rejects (owner, staff_id, job_id, line, code, message, "row", argument, columns, record, text)
 select j.owner, j.staff_id, j.id, r.line, r.code, r.message, r.name, r.argument,
-    array(select jsonb_array_elements_text(r.columns::jsonb)), r.record::jsonb
-from jobs as j, unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
-    as r (line, code, message, name, argument, columns, record)
+    array(select jsonb_array_elements_text(r.columns::jsonb)), r.record::jsonb, r.text
+from jobs as j, unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+    as r (line, code, message, name, argument, columns, record, text)
 where j.id = $1
 """
 _REJECTS = """
-select line, code, message, "row", argument, columns, record from import_rejects
+select line, code, message, "row", argument, columns, record, text from import_rejects
 where job_id = $1 and line > $2 order by line limit $3
 """
 
@@ -87,6 +98,30 @@ class RejectedLine(NamedTuple):
     argument: str | None
     columns: Sequence[str]
     record: Any
+    text: str | None = None  # of a line that has no columns
+
+
+async def waiting_files(tx: Connection, owner: str, limit: int) -> dict[UUID, StoredFile]:
+    """Files of an owner that no import has read to its end, the oldest first, by their keys; up to a limit."""
+    rows = [dict(row) for row in await tx.fetch(_WAITING, owner, limit)]
+    return {row.pop("id"): StoredFile(**row) for row in rows}
+
+
+async def require_room(tx: Connection, owner: str, limit: int) -> None:
+    """Raises LimitExceeded UPLOAD_LIMIT if an owner has so many such files; others of the owner wait for the transaction."""
+    await tx.execute(_LOCK_OWNER, owner)
+    files = await waiting_files(tx, owner, limit)
+    if len(files) >= limit:
+        message = (
+            f"This key has {limit} files that wait or are imported (HUB_UPLOAD_COUNT); wait until an import ends, or delete"
+            " a file that waits: GET /imports lists them."
+        )
+        raise LimitExceeded(message, code="UPLOAD_LIMIT", extensions={"limit": limit})
+
+
+async def delete_file(tx: Connection, key: UUID) -> None:
+    """Deletes a file and what has come of it."""
+    await tx.execute(_DELETE, key)
 
 
 async def create_file(tx: Connection, owner: str, name: str, size: int | None) -> UUID:
@@ -134,11 +169,17 @@ async def purge_files(tx: Connection, before: datetime, limit: int) -> bool:
 
 async def add_rejects(tx: Connection, job_id: UUID, rejects: Sequence[RejectedLine]) -> None:
     """Stores refused lines."""
+    for start in range(0, len(rejects), REJECTS_AT_ONCE):
+        await _add_rejects(tx, job_id, rejects[start : start + REJECTS_AT_ONCE])
+
+
+async def _add_rejects(tx: Connection, job_id: UUID, rejects: Sequence[RejectedLine]) -> None:
     encoded = [
         reject._replace(
             message=reject.message[:2_000],
             columns=exact_json.dumps(list(reject.columns)),
             record=exact_json.dumps(reject.record).replace("\\u0000", ""),
+            text=None if reject.text is None else reject.text.replace("\0", ""),
         )
         for reject in rejects
     ]

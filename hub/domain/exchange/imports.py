@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from hub.db.pool import Connection
+from hub.domain.customers.bulk_identify import is_findable
 from hub.domain.exchange import import_store
 from hub.domain.exchange.mapping import parse_mapping
 from hub.domain.exchange.mapping_types import ImportMapping, ImportMode
@@ -41,8 +42,22 @@ def require_importable(viewer: Viewer, mapping: ImportMapping, mode: ImportMode)
         for operation in OPERATIONS[row_mode]:
             if operation in row.entity.definition.operations():
                 row.entity.require(viewer, operation)
-        if row.identifiers:
+        if row.identifiers and row_mode is not ImportMode.UPDATE:  # which asks for the right once a line has a new one
             Identifier.require(viewer, "create")
+
+
+async def require_findable(tx: Connection, viewer: Viewer, mapping: ImportMapping, mode: ImportMode) -> None:
+    """Raises BadInput for rows that are only updated, and whose identifiers can find no customer whatever their values."""
+    for row in mapping.rows:
+        if row.by_identifiers and (row.mode or mode) is ImportMode.UPDATE:
+            sources = {(one.kind, one.source or "", one.verified) for one in row.identifiers}
+            if not any([await is_findable(tx, viewer, sort, source, verified=v) for sort, source, v in sources]):
+                names = ", ".join(sorted({repr(source) for _, source, _ in sources}))
+                message = (
+                    f"mapping: {row.name}: no customer has such identifiers of the source {names}, so UPDATE finds nobody;"
+                    " give the source under which the hub has them, or use UPSERT."
+                )
+                raise BadInput(message, code="MAPPING_INVALID", argument="mapping")
 
 
 def file_name(name: str | None) -> str:
@@ -66,7 +81,9 @@ async def start_import(
     now: datetime,
 ) -> UUID:
     """Starts the import of a stored file; returns the job's key. Raises BadInput and Forbidden."""
-    require_importable(viewer, parse_mapping(mapping), mode)
+    parsed = parse_mapping(mapping)
+    require_importable(viewer, parsed, mode)
+    await require_findable(tx, viewer, parsed, mode)
     arguments = {"file": str(file), "mapping": mapping, "mode": mode.value, "dry_run": dry_run}
     key = await queue.enqueue(tx, viewer, JobType.IMPORT, arguments, name=name, now=now, queued_at=real_time())
     await import_store.take_file(tx, file, key)
@@ -87,6 +104,7 @@ async def create(
         bool, "Whether nothing is written: the job's counts and refused lines say what would be."
     ] = False,
     now: datetime,
+    upload_count: Injected[int],
 ) -> JobPayload:
     """Starts a job that writes the rows of a file, under the rules of the usual mutations and the rights of this key.
 
@@ -97,6 +115,7 @@ async def create(
         raise BadInput(message, code="ARGUMENT_MISSING", argument="content")
     owner = queue.job_owner(viewer)
     if content is not None:
+        await import_store.require_room(tx, owner, upload_count)
         file = await import_store.create_file(tx, owner, file_name(name), None)
         await import_store.add_content(tx, file, 0, content.encode("utf-8", "surrogatepass"))
         shown_name = file_name(name)

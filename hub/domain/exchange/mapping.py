@@ -11,6 +11,7 @@ from string import Formatter
 from typing import Any, NamedTuple, NoReturn, TypeVar
 from zoneinfo import ZoneInfo
 
+from hub.domain.customers.customers import SOURCE_SCOPED
 from hub.domain.exchange.mapping_types import (
     FieldSource,
     FileFormat,
@@ -23,6 +24,7 @@ from hub.domain.exchange.mapping_types import (
     ValueSource,
 )
 from hub.errors import BadInput
+from hub.model import validators
 from hub.model.entity import Entity, declared_entities
 from hub.model.writer import writer_of
 from hub.schema.customers.customers import Customer, IdentifierKind
@@ -31,7 +33,7 @@ from hub.text_case import camel_case
 MAX_CHARACTERS = 100_000
 MAX_ROWS = 50
 VALUE_WORDS = ("column", "value", "template", "values", "default", "filled", "format", "decimal", "empty", "invalid")
-LINK_WORDS = ("row", "find", "identifier", "source", *VALUE_WORDS)
+LINK_WORDS = ("row", "find", "identifier", "source", "country", *VALUE_WORDS)
 FILE_WORDS = ("encoding", "delimiter", "columns", "decimal", "date_format", "timezone")
 ROW_WORDS = ("entity", "name", "match", "mode", "when", "invalid", "fields", "identifiers")
 IDENTIFIER_WORDS = ("kind", "source", "verified", "country", *VALUE_WORDS)
@@ -161,7 +163,7 @@ class _RowReader:
             if target is not Customer:
                 _refuse(f"{path}.identifier", "only customers are found by identifiers; use `find`")
             words = {key: word for key, word in table.items() if key != "identifier"} | {"kind": table["identifier"]}
-            return LinkSource(target, identifier=self._identifier(words, path))
+            return LinkSource(target, identifier=self._identifier(words, path, of_any_source=True))
         find = _text(table, "find", path)
         columns = {camel_case(name): name for name in (*unique_columns(target), *customer_columns(target))}
         if find is None or find not in columns:
@@ -213,7 +215,7 @@ class _RowReader:
             _refuse(path, "give a list of tables with kind, source and a column")
         return tuple(self._identifier(item, f"{path}[{index}]") for index, item in enumerate(value))
 
-    def _identifier(self, value: Any, path: str) -> IdentifierSource:
+    def _identifier(self, value: Any, path: str, *, of_any_source: bool = False) -> IdentifierSource:
         table = _table(value, path)
         _require_words(table, IDENTIFIER_WORDS, path)
         identifier_kind = _member(table, "kind", IdentifierKind, path)
@@ -228,7 +230,12 @@ class _RowReader:
         country = self._value(table["country"], f"{path}.country") if "country" in table else None
         if isinstance(country, JsonSource):
             _refuse(f"{path}.country", "give a column or a value")
-        system = _text(table, "source", path) or "import"
+        system = _source(table, path)
+        if system is None and not (of_any_source and identifier_kind not in SOURCE_SCOPED):
+            _refuse(
+                f"{path}.source",
+                'say which system it is of, such as source = "shop"; it is found again within that system alone',
+            )
         return IdentifierSource(identifier_kind, source, system, verified, country)
 
     def _match(
@@ -330,6 +337,14 @@ def _text(table: Mapping[str, Any], word: str, path: str) -> str | None:
     if value is not None and not isinstance(value, str):
         _refuse(f"{path}.{word}", "give a text")
     return value
+
+
+def _source(table: Mapping[str, Any], path: str) -> str | None:
+    text = _text(table, "source", path)
+    try:
+        return None if text is None else validators.single_line(text)
+    except ValueError as fault:
+        _refuse(f"{path}.source", str(fault))
 
 
 def _decimal(table: Mapping[str, Any], path: str) -> str | None:

@@ -66,11 +66,13 @@ class JsonSource:
 
 @dataclass(frozen=True, slots=True)
 class IdentifierSource:
-    """An identifier of a customer; telephone numbers are read in `country`, else in the customer's own."""
+    """An identifier of a customer; telephone numbers are read in `country`, else in the customer's own.
+
+    Without a `source`, which only a link may leave out, it finds a customer by whatever system reported it."""
 
     kind: IdentifierKind
     value: ValueSource
-    source: str
+    source: str | None
     verified: bool = False
     country: ValueSource | None = None
 

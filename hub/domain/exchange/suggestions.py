@@ -48,13 +48,19 @@ IDENTIFIERS: Mapping[str, str] = {
     **dict.fromkeys(("phone", "telephone", "tel", "telefon", "mobile", "phonenumber"), "PHONE"),
     "fax": "FAX",
     **dict.fromkeys(("taxid", "vat", "vatid", "vatnumber", "ustid"), "TAX_ID"),
-    **dict.fromkeys(("id", "customerid", "customernumber", "customerno", "kundennummer", "externalid"), "EXTERNAL_ID"),
+    **dict.fromkeys(("id", "customerid", "customernumber", "customerno", "externalid", "number"), "EXTERNAL_ID"),
+    **dict.fromkeys(("kundennummer", "kundennr", "kundenid", "kdnr", "nummer"), "EXTERNAL_ID"),
 }
 
 
-def suggest_mapping(entity: type[Entity], columns: Sequence[str], file: FileFormat) -> str:
-    """A mapping for a file with these columns; it is valid, and comments say what is left to do."""
-    return "\n".join([*_file_lines(file), "", *_row_lines(entity, columns)]) + "\n"
+def suggest_mapping(entity: type[Entity], columns: Sequence[str], file: FileFormat, name: str) -> str:
+    """A mapping for a file of a name with these columns; it is valid, and comments say what is left to do."""
+    return "\n".join([*_file_lines(file), "", *_row_lines(entity, columns, _source_of(name))]) + "\n"
+
+
+def _source_of(name: str) -> str:
+    """What the system that wrote a file may be called, by the file's name: nobody else knows it."""
+    return re.sub(r"\W+", "-", name.lower().split(".")[0]).strip("-") or "file"
 
 
 def _file_lines(file: FileFormat) -> Iterator[str]:
@@ -66,7 +72,7 @@ def _file_lines(file: FileFormat) -> Iterator[str]:
             yield f"{name} = {_quoted(value)}"
 
 
-def _row_lines(entity: type[Entity], columns: Sequence[str]) -> Iterator[str]:
+def _row_lines(entity: type[Entity], columns: Sequence[str], source: str) -> Iterator[str]:
     fields, identifiers, others = _assign(entity, columns)
     unique = [camel_case(name) for name in unique_columns(entity) if camel_case(name) in fields]
     yield "# One row of each line. Add more [[rows]] for contacts, addresses, orders: they follow the customer's row."
@@ -76,9 +82,11 @@ def _row_lines(entity: type[Entity], columns: Sequence[str]) -> Iterator[str]:
     if match is not None:
         yield f'match = "{match}"  # what finds a row that exists'
     if identifiers:
+        yield "# The source is the system that gives the identifiers out: customers are found again within it. Name the one"
+        yield "# under which the hub has them, if it has them already, and the same for all files of the system."
         yield "identifiers = ["
         for column, identifier in identifiers.items():
-            yield f'    {{ kind = "{identifier}", column = {_quoted(column)}, source = "import" }},'
+            yield f'    {{ kind = "{identifier}", column = {_quoted(column)}, source = {_quoted(source)} }},'
         yield "]"
     for name, column in fields.items():
         yield f"fields.{name} = {_quoted(column)}"
@@ -101,7 +109,7 @@ def _assign(entity: type[Entity], columns: Sequence[str]) -> tuple[dict[str, str
     identifiers: dict[str, str] = {}
     others: list[str] = []
     for column in columns:
-        plain = re.sub(r"[\W_]", "", column.lower())
+        plain = re.sub(r"[\W_]", "", column.rpartition(".")[2].lower())  # of a column of JSON Lines, its own name
         if entity is Customer and plain in IDENTIFIERS and IDENTIFIERS[plain] not in identifiers.values():
             identifiers[column] = IDENTIFIERS[plain]
             continue

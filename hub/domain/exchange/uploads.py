@@ -17,33 +17,48 @@ PATH = "/imports"
 
 
 class Upload(NamedTuple):
-    """How far a file has come: its id, the bytes that are stored, and all its bytes, if they were announced."""
+    """How far a file has come: its id, the bytes that are stored, all its bytes, if they were announced, and its name."""
 
     id: UUID
     received: int
     size: int | None
+    name: str
 
 
 class Uploads:
     """The files of one database."""
 
-    def __init__(self, pool: Pool, limit: int) -> None:
+    def __init__(self, pool: Pool, limit: int, count_limit: int) -> None:
         self._pool = pool
         self._limit = limit
+        self._count_limit = count_limit
 
     async def start(self, viewer: Viewer, name: str | None, size: int | None) -> Upload:
-        """Begins a file; raises Forbidden for a viewer who starts no imports, LimitExceeded for one that is too large."""
+        """Begins a file; raises Forbidden for a viewer who starts no imports, LimitExceeded for a large or a further one."""
         Job.require(viewer, "create")
-        owner = job_owner(viewer)
+        owner, shown_name = job_owner(viewer), file_name(name)
         self._require_fit(size or 0)
         async with self._pool.transaction() as tx:
-            return Upload(await import_store.create_file(tx, owner, file_name(name), size), 0, size)
+            await import_store.require_room(tx, owner, self._count_limit)
+            return Upload(await import_store.create_file(tx, owner, shown_name, size), 0, size, shown_name)
+
+    async def waiting(self, viewer: Viewer) -> list[Upload]:
+        """The files of the viewer's key that no import reads yet, the oldest first."""
+        async with self._pool.transaction() as tx:
+            files = await import_store.waiting_files(tx, job_owner(viewer), self._count_limit)
+        return [Upload(key, file.received, file.size, file.name) for key, file in files.items() if file.job_id is None]
+
+    async def delete(self, viewer: Viewer, key: UUID) -> None:
+        """Deletes a file of the viewer's key that no import reads yet; raises NotFound."""
+        async with self._pool.transaction() as tx:
+            _require_own(await import_store.lock_file(tx, key), viewer)
+            await import_store.delete_file(tx, key)
 
     async def find(self, viewer: Viewer, key: UUID) -> Upload:
         """How far a file of the viewer's key has come; raises NotFound."""
         async with self._pool.transaction() as tx:
             file = _require_own(await import_store.lock_file(tx, key), viewer)
-        return Upload(key, file.received, file.size)
+        return Upload(key, file.received, file.size, file.name)
 
     async def add(self, viewer: Viewer, key: UUID, offset: int, parts: AsyncIterator[bytes]) -> Upload:
         """Adds parts behind the bytes that are stored, which `offset` counts; raises BadInput UPLOAD_OFFSET for another number.

@@ -32,7 +32,7 @@ SESSION_SETTINGS = {
 _ANY_ACTIVE = "select exists (select from webhooks where status = 'ACTIVE')"
 _ACTIVE_OWNERS = "select id, owner from webhooks where status = 'ACTIVE'"
 # Erasure and enqueueing exclude each other: else a change read before the erasure could be queued after it.
-_LOCK_ENQUEUING_SHARED = "select pg_advisory_xact_lock_shared(hashtextextended('webhook enqueuing', 0))"
+LOCK_ENQUEUING_SHARED = "select pg_advisory_xact_lock_shared(hashtextextended('webhook enqueuing', 0))"
 _LOCK_ENQUEUING = "select pg_advisory_xact_lock(hashtextextended('webhook enqueuing', 0))"
 _LOCK_BEHIND = """
 select w.id, w.version, w.owner, w.query, w.variables, w.operation_name, w.coalesce_seconds, p.position, p.last_sent_position
@@ -93,17 +93,6 @@ insert into webhook_queue as q (delivery_id, webhook_id, ordering_key, row_id, p
 select g.id, g.webhook_id, g.ordering_key, g.row_id, g.position, g.due_at, g.body from input as g
 on conflict (delivery_id) do update set due_at = excluded.due_at, attempts = 0, body = excluded.body where q.due_at is null
 """
-# Delivery ids are in the order of changes, so the previous delivery has the next lower id.
-_WITHOUT_BODY = """
-select q.delivery_id, q.position, w.id, w.version, w.owner, w.query, w.variables, w.operation_name, (
-    select recent.cursor from (
-        select d.webhook_id, d.cursor from webhook_deliveries as d where d.id < q.delivery_id order by d.id desc limit 1000
-    ) as recent where recent.webhook_id = q.webhook_id limit 1
-) as previous
-from webhook_queue as q join webhooks as w on w.id = q.webhook_id
-where q.body is null and q.due_at is not null and w.status = 'ACTIVE' limit $1 for update of q skip locked
-"""
-_SET_BODY = "update webhook_queue set body = $2 where delivery_id = $1"
 _NOTE_RIGHTS = """
 update webhook_progress as p set rights = g.rights from unnest($1::uuid[], $2::bytea[]) as g (webhook_id, rights)
 where p.webhook_id = g.webhook_id and p.rights is distinct from g.rights
@@ -126,11 +115,6 @@ update change_log set before = before - 'answer', after = after - 'answer'
 where table_name = 'webhook_attempts' and (coalesce(after, before) ->> 'delivery_id')::uuid in (
     select row_id from change_log where table_name = 'webhook_deliveries' and customer_id = $1
 )
-"""
-_DROP = """
-with dropped as (delete from webhook_queue where delivery_id = $1)
-update webhook_deliveries set status = 'DEAD', next_attempt_at = null, reason = $2, version = version + 1, updated_at = $3
-where id = $1
 """
 # A webhook's changes of one customer share an ordering key: only the first of them may be leased. Each webhook leases at most its
 # own capacity, whatever the others lease.
@@ -205,8 +189,12 @@ where q.delivery_id = any(array(
 ))
 """
 _MARK_FAILING = """
-update webhook_progress set failing_since = coalesce(failing_since, $2) where webhook_id = any($1)
-returning webhook_id, failing_since
+with begun as (
+    update webhook_progress set failing_since = $2 where webhook_id = any($1) and failing_since is null
+    returning webhook_id, failing_since
+)
+select webhook_id, failing_since from begun union all
+select webhook_id, failing_since from webhook_progress where webhook_id = any($1) and failing_since is not null
 """
 _RELEASE_LEASE = """
 update webhook_queue set due_at = $3, lease = null, attempts = attempts - 1 where delivery_id = any($1) and lease = $2
@@ -290,7 +278,7 @@ async def lock_behind(
     """Returns webhooks with unread changes, locked until the transaction ends, but none with a full queue.
 
     A queue is full with `max_waiting` deliveries, or with its part of what the webhooks of its key may queue together."""
-    await tx.execute(_LOCK_ENQUEUING_SHARED)
+    await tx.execute(LOCK_ENQUEUING_SHARED)
     return await tx.fetch(_LOCK_BEHIND, last_position, max_waiting, limit, max_waiting_of_key)
 
 
@@ -319,21 +307,6 @@ async def save_progress(tx: Connection, progress: dict[UUID, tuple[int, int]]) -
     """Stores the progress of webhooks: the position read, and the position of the last change sent."""
     positions = list(progress.values())
     await tx.execute(_SAVE_PROGRESS, list(progress), [pair[0] for pair in positions], [pair[1] for pair in positions])
-
-
-async def without_body(tx: Connection, limit: int) -> QueueRows:
-    """Returns deliveries whose bodies must be rendered again, locked until the transaction ends."""
-    return await tx.fetch(_WITHOUT_BODY, limit)
-
-
-async def set_body(tx: Connection, delivery: UUID, body: bytes) -> None:
-    """Sets the body of a delivery."""
-    await tx.execute(_SET_BODY, delivery, body)
-
-
-async def drop(tx: Connection, delivery: UUID, reason: str, now: datetime) -> None:
-    """Removes a delivery from the queue as DEAD, with a reason."""
-    await tx.execute(_DROP, delivery, reason, now)
 
 
 async def lease(

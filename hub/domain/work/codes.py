@@ -6,26 +6,34 @@ Else a process takes blocks of numbers, and those that a rollback loses are gaps
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, NamedTuple
+from decimal import Decimal
+from math import ceil
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
 from hub.db.pool import Connection, Pool
 from hub.domain.work.calendar_definitions import check_timezone
+from hub.domain.work.notifications import notify
 from hub.errors import BadInput, NotFound
 from hub.model import rows, validators
 from hub.model.code_patterns import CodePattern, local_time, parse_pattern
 from hub.model.commands import Injected, command
+from hub.model.subjects import subject_values
 from hub.model.versions import require_version
 from hub.schema.work.code_rules import CheckDigit, CodeRule
+from hub.schema.work.notifications import NotificationType
 from hub.viewer import Viewer
 
 MAX_DRAWN = 1_000  # codes of one mutation
 BLOCK = 50  # numbers that a process takes at once
+WARN_SHARE = Decimal("0.8")
 MAX_PREFIXES = 1_000  # whose blocks a process has; what is left of others is lost
 
-_FIND = "select id, pattern, check_digit, gapless, reuse_after_days, timezone from code_rules where name = $1"
+_FIND = """
+select id, name, pattern, check_digit, gapless, reuse_after_days, warn_share, timezone from code_rules where name = $1
+"""
 _LOCK_NAME = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 _IS_USED = "select exists (select from code_counters where rule_id = $1)"
 _COUNT_ON = """
@@ -47,6 +55,10 @@ with forgotten as (
 insert into code_draws (rule_id, prefix, first, last, drawn_at)
 select $1, $2, $4::bigint + 1, last, drawn_at from forgotten where last > $4
 """
+_TOP_HEADS = """
+select r.staff_id from job_roles as r join org_units as u on u.id = r.unit_id
+where u.parent_id is null and r.role = 'HEAD' and r.from_at <= $1 and (r.to_at is null or r.to_at > $1)
+"""
 _RECORD_USE = "insert into code_draws (rule_id, prefix, first, last, drawn_at) values ($1, $2, $3, $4, $5)"
 
 
@@ -54,9 +66,11 @@ class StoredRule(NamedTuple):
     """A rule as codes are drawn by it."""
 
     key: UUID
+    name: str
     pattern: CodePattern
     gapless: bool
     reuse_after: timedelta | None
+    warn_share: Decimal
     timezone: str
 
 
@@ -129,9 +143,11 @@ async def find_rule(tx: Connection, name: str) -> StoredRule:
     days = row["reuse_after_days"]
     return StoredRule(
         row["id"],
+        row["name"],
         parse_pattern(row["pattern"], row["check_digit"]),
         row["gapless"],
         None if days is None else timedelta(days=days),
+        row["warn_share"],
         row["timezone"],
     )
 
@@ -173,6 +189,7 @@ async def allocate(
     drawn = await tx.fetchval(_COUNT_ON, rule.key, prefix, count, capacity) if at_least <= capacity else None
     if drawn is not None:
         ranges = [SerialRange(drawn - count + 1, drawn)]
+        await _warn(tx, rule, prefix, drawn - count, drawn, now)
     else:
         ranges = await _allocate_again(tx, rule, prefix, count, now)
     total = sum(last - first + 1 for first, last in ranges)
@@ -190,7 +207,7 @@ async def _allocate_again(
     """Numbers at the end of a round, and those of the next one that may be used again."""
     capacity = rule.pattern.capacity
     # Without a counter, more numbers are asked for than there are: these are all of them, and the draw is refused.
-    drawn = await tx.fetchval(_LOCK_COUNTER, rule.key, prefix) or 0
+    before = drawn = await tx.fetchval(_LOCK_COUNTER, rule.key, prefix) or 0
     ranges = []
     while count:
         first = drawn % capacity + 1
@@ -204,7 +221,20 @@ async def _allocate_again(
         if last < capacity and count:
             break
     await tx.execute(_SET_COUNTER, rule.key, prefix, drawn)
+    await _warn(tx, rule, prefix, before, drawn, now)
     return ranges
+
+
+async def _warn(tx: Connection, rule: StoredRule, prefix: str, before: int, drawn: int, now: datetime) -> None:
+    """Notifies the heads of the topmost units, once in a round, when few numbers of a prefix are left."""
+    capacity = rule.pattern.capacity
+    limit = ceil(rule.warn_share * capacity)
+    if (drawn - limit) // capacity == (before - limit) // capacity:
+        return
+    text = f"{rule.name}: {(drawn - 1) % capacity + 1:,} of {capacity:,} numbers of {prefix} are drawn."
+    heads = {row["staff_id"] for row in await tx.fetch(_TOP_HEADS, now)}
+    subject = await subject_values(tx, CodeRule, rule.key)
+    await notify(tx, subject, staff_ids=heads, type=NotificationType.ALARM, text=text, now=now)
 
 
 async def _last_reusable(tx: Connection, rule: StoredRule, prefix: str, serials: SerialRange, now: datetime) -> int:
@@ -237,11 +267,16 @@ async def upsert_code_rule(
     check_digit: Annotated[CheckDigit, "How {check} is made."] = CheckDigit.NONE,
     gapless: Annotated[bool, "Whether no number may be missing."] = False,
     reuse_after_days: Annotated[int | None, "Days after which a number may be drawn again, once all were."] = None,
+    warn_share: Annotated[
+        Decimal, "Share of the numbers of a prefix after which the heads of the topmost units are notified."
+    ] = WARN_SHARE,
     timezone: Annotated[str, "IANA time zone of the dates in codes."] = "UTC",
     expected_version: Annotated[int | None, "The version that the edit is based on."] = None,
     now: datetime,
 ) -> CodeRuleUpsertPayload:
-    """Creates a code rule, or changes the one of this name. Once codes were drawn, only the days of reuse can change."""
+    """Creates a code rule, or changes the one of this name.
+
+    Once codes were drawn, only the days of reuse and the share of the warning can change."""
     name = validators.check_values({"name": name}, {"name": validators.slug})["name"]
     await tx.execute(_LOCK_NAME, f"code_rules.name={name}")
     row = await tx.fetchrow(_FIND, name)
@@ -251,13 +286,15 @@ async def upsert_code_rule(
         "check_digit": check_digit.value,
         "gapless": gapless,
         "reuse_after_days": reuse_after_days,
+        "warn_share": _checked_share(warn_share),
         "timezone": check_timezone(timezone),
     }
     if row is None:
         if expected_version is not None:
             message = "expected_version: there is no rule of this name; leave it out to make a new one."
             raise NotFound(message, argument="expected_version")
-        usual = {"check_digit": CheckDigit.NONE.value, "gapless": False, "reuse_after_days": None, "timezone": "UTC"}
+        usual: dict[str, Any] = {"check_digit": CheckDigit.NONE.value, "gapless": False, "reuse_after_days": None}
+        usual |= {"warn_share": WARN_SHARE, "timezone": "UTC"}
         fields = ["name", *(column for column, value in values.items() if usual.get(column, ...) != value)]
         row_values = {"name": name, **values}
         key = await rows.insert_row(tx, viewer, CodeRule, row_values, now, fields=fields)
@@ -279,10 +316,17 @@ def _checked_pattern(pattern: str, check_digit: CheckDigit) -> str:
     return pattern
 
 
+def _checked_share(share: Decimal) -> Decimal:
+    if not (0 < share <= 1 and share == round(share, 4)):
+        message = "warn_share: give more than 0, up to 1, with at most four decimals."
+        raise BadInput(message, argument="warn_share")
+    return share
+
+
 async def _require_changeable(tx: Connection, row: asyncpg.Record, changed: Mapping[str, object]) -> None:
     """Raises BadInput for a change that would let a number be drawn twice."""
     begins_reuse = "reuse_after_days" in changed and row["reuse_after_days"] is None
-    others = sorted(changed.keys() - {"reuse_after_days"}) + ["reuse_after_days"] * begins_reuse
+    others = sorted(changed.keys() - {"reuse_after_days", "warn_share"}) + ["reuse_after_days"] * begins_reuse
     if others and await tx.fetchval(_IS_USED, row["id"]):
         message = f"{others[0]}: codes were drawn by this rule already; make a rule of another name."
         raise BadInput(message, code="IN_USE", argument=others[0])

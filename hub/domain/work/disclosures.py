@@ -142,7 +142,7 @@ async def order_hand_in(
     async with rows.updating(tx, viewer, Disclosure, id):
         await move_row(tx, viewer, Disclosure, id, "status", DisclosureStatus.ORDERED, now=now, reason=checked)
         await _await_hand_in(tx, id, now)
-    subject = await subject_values(tx, Disclosure, id)
+    subject = await _subject(tx, id, stored)
     text = f"Hand in {stored['matter']} from {stored['counterparty']}: {checked}"
     await notify(tx, subject, staff_ids=[stored["staff_id"]], type=NotificationType.DUE, text=text, now=now)
     return DisclosureOrderPayload(id)
@@ -176,7 +176,7 @@ async def find_violation(tx: Connection, key: UUID, now: datetime) -> None:
     reason = f"Not handed in by {stored['hand_in_due_at']:%Y-%m-%d %H:%M} UTC."
     await move_row(tx, ADMIN, Disclosure, key, "status", DisclosureStatus.VIOLATION, now=now, reason=reason)
     text = f"{stored['matter']} from {stored['counterparty']}: {reason}"
-    subject = await subject_values(tx, Disclosure, key)
+    subject = await _subject(tx, key, dict(stored))
     deviation = NotificationType.DEVIATION
     await notify(tx, subject, staff_ids=[stored["staff_id"]], type=deviation, text=text, now=now)
     await _notify_head(tx, key, dict(stored), deviation, text, now)
@@ -262,5 +262,10 @@ async def _notify_head(
 ) -> None:
     superior = await head_of(tx, row["unit_id"], now=now, besides=row["staff_id"])
     if superior is not None:
-        subject = await subject_values(tx, Disclosure, key)
+        subject = await _subject(tx, key, row)
         await notify(tx, subject, staff_ids=[superior], type=type, text=text, now=now)
+
+
+async def _subject(tx: Connection, key: UUID, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a notification, which goes when the customer whom its text may name is erased."""
+    return await subject_values(tx, Disclosure, key) | {"customer_id": row["customer_id"]}

@@ -28,7 +28,7 @@ PRECISION = Decimal("0.0001")
 class SlaTermInput(NamedTuple):
     """A promise: how much working time a clock may use."""
 
-    clock: Annotated[str, "Name of the clock, like STEP or CONTACT: capital letters, digits and underscores."]
+    clock: Annotated[str, "Name of the clock, like STEP or HANDLING: capital letters, digits and underscores."]
     goal_seconds: Annotated[int, "Working time until it is due, in seconds."]
     calendar: Annotated[str | None, "Code of the calendar that counts; all time counts if left out."] = None
 

@@ -42,6 +42,16 @@ where exists (
 )
 """
 _DISCLOSURES = "select id from disclosures where customer_id = $1"
+# Moves of a disclosure outlive the customer as it does; their reasons are words of a person.
+_ERASE_REASONS = """
+update moves set reason = $2, version = version + 1, updated_at = $3 where row_id = any($1) and reason is not null
+returning id
+"""
+_REDACT_REASONS = """
+update change_log set before = jsonb_set(before, '{reason}', to_jsonb($2::text), false),
+    after = jsonb_set(after, '{reason}', to_jsonb($2::text), false)
+where table_name = 'moves' and row_id = any($1)
+"""
 _LET_ISSUED_CHANGE = "set local hub.erasing = 'on'"
 _KEEP_ISSUED = "set local hub.erasing = 'off'"
 _IMAGES = """
@@ -107,8 +117,14 @@ def _blank(value: Any) -> Any:
 async def begin_erasure(tx: Connection, customer_id: UUID, now: datetime) -> Callable[[], Awaitable[object]]:
     """Erases a customer from disclosures; what it returns erases it from reports."""
     marks = await find_marks(tx, customer_id)
-    await erase_from_disclosures(tx, customer_id, now)
-    return partial(erase_from_reports, tx, marks, now)
+    moves = await erase_from_disclosures(tx, customer_id, now)
+    return partial(_finish_erasure, tx, marks, moves, now)
+
+
+async def _finish_erasure(tx: Connection, marks: CustomerMarks, moves: list[UUID], now: datetime) -> None:
+    await erase_from_reports(tx, marks, now)
+    if moves:
+        await tx.execute(_REDACT_REASONS, moves, ERASED, timeout=LONG_STATEMENT_SECONDS)
 
 
 async def find_marks(tx: Connection, customer_id: UUID) -> CustomerMarks:
@@ -131,11 +147,14 @@ def _names(column: sa.Column[Any]) -> bool:
     return column.info.get(PERSONAL) in NAMING and isinstance(column.type, sa.Text)
 
 
-async def erase_from_disclosures(tx: Connection, customer_id: UUID, now: datetime) -> None:
-    """Erases who a customer is from disclosures that have to do with it, before they lose the link to it."""
-    for row in await tx.fetch(_DISCLOSURES, customer_id):
-        values = {"counterparty": ERASED, "matter": ERASED}
-        await rows.update_row(tx, ADMIN, Disclosure, row["id"], values, now)
+async def erase_from_disclosures(tx: Connection, customer_id: UUID, now: datetime) -> list[UUID]:
+    """Erases who a customer is from disclosures that have to do with it, before they lose the link to it.
+
+    Returns the keys of their moves, whose images in the log name it still."""
+    keys = [row["id"] for row in await tx.fetch(_DISCLOSURES, customer_id)]
+    for key in keys:
+        await rows.update_row(tx, ADMIN, Disclosure, key, {"counterparty": ERASED, "matter": ERASED}, now)
+    return [row["id"] for row in await tx.fetch(_ERASE_REASONS, keys, ERASED, now)] if keys else []
 
 
 async def erase_from_reports(tx: Connection, marks: CustomerMarks, now: datetime) -> int:

@@ -38,7 +38,7 @@ async def upsert_policy(
     *,
     code: Annotated[str, "Short unique name: letters, digits and underscores."],
     name: Annotated[str, "Name of the policy."],
-    entity: Annotated[str, "Name of the type whose rows it is about: `Customer`."],
+    entity: Annotated[str, "Name of the type whose rows it is about: `Task`."],
     match: Annotated[
         dict[str, object] | None, "Filter of the rows that it is about, as in lists of the type; all if left out."
     ] = None,

@@ -10,6 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from hub.db.pool import Connection
+from hub.domain.work.acting import acting_person
 from hub.domain.work.clock_rules import apply_clock_rules
 from hub.domain.work.notifications import notify
 from hub.errors import BadInput, Forbidden
@@ -126,6 +127,8 @@ async def finish_task(
         if type is None:
             message = "id: name the task, or a `type` and what was done to create one."
             raise BadInput(message, code="ARGUMENT_MISSING", argument="id")
+        Task.require(viewer, "create")
+        acting_person(viewer)  # whose task it becomes: it has no argument that names another one
         values = {name: value for name, value in named.items() if value is not None}
         id = await writer_of(Task).create(tx, viewer, values, now)
     elif any(value is not None for value in named.values()):

@@ -54,7 +54,7 @@ class Limits:
     # The rows that an aggregate must be over for roles that see aggregates only.
     group: int = 5
     # How far back rows can be read as they were.
-    change_retention: timedelta = timedelta(days=7)
+    change_retention: timedelta | None = timedelta(days=7)  # None where the log alone says how far it reaches
     # Postgres truncates identifiers to this length, so two longer response keys could become the same.
     alias_bytes: int = 63
     # Characters of text: white space and strings are not tokens, but the scanner reads each of their characters.

@@ -196,15 +196,14 @@ class PastTimestampCodec(Codec):
     """Timestamps that are not in the future of the request, and that the change log still reaches."""
 
     argument: str
-    retention: timedelta
+    retention: timedelta | None
 
     def encode(self, value: datetime, context: ExecutionContext) -> datetime:
         """The timestamp; raises VALUE_INVALID for one in the future and AS_OF_EXPIRED."""
         if value > context.now + CLOCK_TOLERANCE:
             problem = f"{value.isoformat()} lies in the future; give a time in the past."
             bad_input("VALUE_INVALID", self.argument, problem)
-        oldest = context.now - self.retention
-        if value < oldest:
+        if self.retention is not None and value < (oldest := context.now - self.retention):
             problem = f"the change log keeps {self.retention.days} days; give a time from {oldest.isoformat()} on."
             bad_input("AS_OF_EXPIRED", self.argument, problem)
         return value

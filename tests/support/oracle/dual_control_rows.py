@@ -20,11 +20,7 @@ def add_dual_control_rows(builder: EdgeRowBuilder, units: Sequence[UUID], staff:
         _claim(builder, units, staff)
         _disclosure(builder, units, staff)
     # One at least is a gift that may be ordered to be handed in.
-    builder.rows_by_table[disclosures.Disclosure.table][0] |= {
-        "type": "GIFT_RECEIVED",
-        "status": "DECLARED",
-        "customer_id": None,
-    }
+    builder.rows_by_table[disclosures.Disclosure.table][0] |= {"type": "GIFT_RECEIVED", "status": "DECLARED"}
     _limits(builder)
     _verifications(builder, units, staff)
     for person in staff:

@@ -88,6 +88,9 @@ def _hour_start(local: datetime) -> datetime:
     """Back to the whole hour, or to the second in which the clock was changed."""
     second = local.astimezone(UTC).replace(microsecond=0)
     shift = local.utcoffset()
+    hour = second - timedelta(minutes=local.minute, seconds=local.second)
+    if hour.astimezone(local.tzinfo).utcoffset() == shift:
+        return hour  # no clock is changed twice in an hour
     for _ in range(local.minute * 60 + local.second):
         if (second - timedelta(seconds=1)).astimezone(local.tzinfo).utcoffset() != shift:
             break
