@@ -72,6 +72,31 @@ async def test_the_opener_does_not_decide_with_whichever_key(people: WorkPeople)
     assert (await people.decide("chi", item, "APPROVE"))["workItem"]["status"] == "DONE"
 
 
+ADD_ROLE = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
+ADD_TO_KEY = "mutation ($input: RoleAssignInput!) { roleAssign(input: $input) { role { name } } }"
+KEYS = '{ apiKeys(filter: {publicId: {eq: "%s"}}) { nodes { id } } }'
+
+
+async def test_a_step_that_the_roles_only_show_is_not_decided(people: WorkPeople) -> None:
+    """One role shows all steps and writes items, another one writes the steps of a late round."""
+    shown = [
+        {"entity": name, "verbs": ["READ"]} for name in ("WorkStep", "Process", "ProcessStep", "Customer", "OrgUnit")
+    ]
+    items = {"entity": "WorkItem", "verbs": ["READ", "CREATE", "UPDATE"]}
+    late = {"entity": "WorkStep", "verbs": ["READ", "CREATE", "UPDATE"], "rowFilter": {"round": {"eq": 99}}}
+    for name, rules in (("step-readers", [*shown, items]), ("late-steps", [late])):
+        await people.client.query(ADD_ROLE, {"input": {"name": name, "rules": rules, "unbounded": True}})
+    key = await people.mint(people.workers["cho"].key, "branch", "step-readers")
+    key_id = (await people.client.query(KEYS % key.split("_")[1]))["apiKeys"]["nodes"][0]["id"]
+    await people.client.query(ADD_TO_KEY, {"input": {"role": "late-steps", "keyId": key_id}})
+    item = (await people.open("ana", "checked"))["id"]
+    (report,) = await people.open_steps(item)
+    error = await people.client.error(DECIDE, {"input": {"id": report["id"], "decision": "DONE"}}, key=key)
+    assert (error["code"], error["argument"]) == ("FORBIDDEN", "input.id")
+    assert await people.open_steps(item) == [report]
+    assert (await people.decide("cho", item))["workStep"]["status"] == "DECIDED"
+
+
 async def test_who_decided_an_earlier_step_does_not_decide_one_that_is_distinct(people: WorkPeople) -> None:
     item = (await people.open("ana", "distinct"))["id"]
     await people.decide("cho", item)

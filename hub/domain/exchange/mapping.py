@@ -74,8 +74,7 @@ def parse_mapping(text: str) -> ImportMapping:
 
 def _source_of_lines(document: Mapping[str, Any], rows: Sequence[RowSource]) -> str | None:
     """Who says what the lines say: the mapping's `source`, else that of its identifiers if it is one alone."""
-    text = _text(document, "source", "the top")
-    if text is None:
+    if (text := _text(document, "source", "the top")) is None:
         named = {identifier.source for row in rows for identifier in row.identifiers}
         return named.pop() if len(named) == 1 else None
     try:
@@ -356,9 +355,9 @@ def _table(value: Any, path: str) -> dict[str, Any]:
 
 def _text(table: Mapping[str, Any], word: str, path: str) -> str | None:
     value = table.get(word)
-    if value is not None and not isinstance(value, str):
-        _refuse(f"{path}.{word}", "give a text")
-    return value
+    if value is None or isinstance(value, str):
+        return value
+    _refuse(f"{path}.{word}", "give a text")
 
 
 def _source(table: Mapping[str, Any], path: str) -> str | None:
@@ -377,8 +376,7 @@ def _decimal(table: Mapping[str, Any], path: str) -> str | None:
 
 
 def _choice(table: Mapping[str, Any], word: str, choices: Mapping[str, bool], path: str) -> bool:
-    value = table.get(word, next(iter(choices)))
-    if value not in choices:
+    if (value := table.get(word, next(iter(choices)))) not in choices:
         _refuse(f"{path}.{word}", f"give {' or '.join(choices)}")
     return choices[value]
 
@@ -392,9 +390,8 @@ def _member(table: Mapping[str, Any], word: str, choices: type[T], path: str) ->
 
 
 def _require_words(table: Mapping[str, Any], words: Sequence[str], path: str) -> None:
-    for word in table:
-        if word not in words:
-            _refuse_name(word, words, path, "a word of it")
+    for word in [word for word in table if word not in words]:
+        _refuse_name(word, words, path, "a word of it")
 
 
 def _refuse_name(name: str, names: Collection[str], path: str, sort: str) -> NoReturn:
