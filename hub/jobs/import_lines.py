@@ -91,26 +91,10 @@ class LinePlanner:
                 else:
                     line.fault = LineFault(error, compiled.source)
         await self._find_links(tx, compiled, drafts)
-        known: dict[Any, PlannedRow] = {}
-        planned: list[PlannedRow] = []
-        blocked: set[int] = set()
-        for index, (line, draft) in enumerate(drafts):
-            if index % 50 == 49:
-                await breathe()
-            if line.fault is not None:
-                continue
-            tokens = compiled.tokens(draft, line)
-            earlier = next((known[token] for token in tokens if token in known), None)
-            if earlier is None:
-                planned.append(draft)
-                line.rows[compiled.source.name] = draft
-                known |= dict.fromkeys(tokens, draft)
-            elif earlier.values == draft.values and earlier.identifiers == draft.identifiers:
-                line.rows[compiled.source.name] = earlier
-            else:
-                waiting.append(line)
-                blocked.add(id(line))
-        return planned, [line for line in lines if line.fault is None and id(line) not in blocked]
+        planned, blocked = await _assign(compiled, drafts, breathe)
+        waiting += blocked
+        waits = {id(line) for line in blocked}
+        return planned, [line for line in lines if line.fault is None and id(line) not in waits]
 
     async def _find_links(
         self, tx: Connection, compiled: CompiledRow, drafts: Sequence[tuple[ImportLine, PlannedRow]]
@@ -362,6 +346,33 @@ class LinePlanner:
             self._refuse(lines, row, error)
             return False
         return True
+
+
+async def _assign(
+    compiled: CompiledRow, drafts: Sequence[tuple[ImportLine, PlannedRow]], breathe: Callable[[], Any]
+) -> tuple[list[PlannedRow], list[ImportLine]]:
+    """Gives each line its row, which lines that describe it alike share. Returns the rows, and the lines that have to wait."""
+    known: dict[Any, PlannedRow] = {}
+    contested: set[Any] = set()  # later lines come after the one that waits, also those that agree with the first
+    planned: list[PlannedRow] = []
+    blocked: list[ImportLine] = []
+    for index, (line, draft) in enumerate(drafts):
+        if index % 50 == 49:
+            await breathe()
+        if line.fault is not None:
+            continue
+        tokens = compiled.tokens(draft, line)
+        earlier = next((known[token] for token in tokens if token in known), None)
+        is_equal = earlier is None or (earlier.values, earlier.identifiers) == (draft.values, draft.identifiers)
+        if not is_equal or not contested.isdisjoint(tokens):
+            blocked.append(line)
+            contested.update(tokens)
+            continue
+        line.rows[compiled.source.name] = earlier or draft
+        if earlier is None:
+            planned.append(draft)
+            known |= dict.fromkeys(tokens, draft)
+    return planned, blocked
 
 
 def _customer_of(draft: PlannedRow) -> UUID | None:

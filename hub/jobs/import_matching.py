@@ -12,6 +12,7 @@ from hub.model import bulk_statements, exact_json
 from hub.model.entity import Entity
 from hub.model.rows import not_visible
 from hub.model.rules import Write
+from hub.model.upserts import not_changed
 from hub.model.writer import EntityWriter
 from hub.viewer import Viewer
 
@@ -41,6 +42,9 @@ def updates_of(
     values = {
         name: key_or_value(value) for name, value in row.values.items() if value is not None or name in row.clears
     }
+    fixed = {name: value for name, value in values.items() if name not in writer.updatable}
+    if row.seen is None and not writer.entity.rules.computations.keys() & fixed.keys():
+        _require_equal(writer, writer.canonical(fixed), stored)  # before faults of the others, as an upsert does
     canonical = writer.canonical(values)
     if writer.entity.rules.computations:
         computed = writer.computed(Write("create", canonical, None, viewer, stored["updated_at"]))
@@ -49,16 +53,21 @@ def updates_of(
     row.written = canonical
     if dry_run is not None and row.seen is not None:
         differing = _differing_from_seen(row.seen, dry_run.digests(canonical), differing)
-    for name in sorted(differing):
-        if name not in writer.updatable:
-            message = f"{name}: the row exists, and an import does not change it; give what it has, or leave it out."
-            raise BadInput(message, argument=name)
+    for name in canonical:
+        if name in differing and name not in writer.updatable:
+            raise not_changed(name)
     if differing:
         return {name: value for name, value in values.items() if name in writer.updatable}
     write = Write("update", canonical, None, viewer, stored["updated_at"])
     for authorize in writer.entity.rules.authorizers:
         authorize(write)
     return {}
+
+
+def _require_equal(writer: EntityWriter, canonical: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+    for name, value in canonical.items():
+        if _differs(writer, name, value, stored):
+            raise not_changed(name)
 
 
 def _differs(writer: EntityWriter, name: str, value: Any, stored: Mapping[str, Any]) -> bool:

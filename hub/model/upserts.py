@@ -120,10 +120,13 @@ async def _require_stored_values(
             argument = next(
                 (alias for alias, r in writer.references.items() if alias in supplied and r.column == name), name
             )
-            message = (
-                f"{argument}: the row exists, and an upsert does not change it; give what it has, or leave it out."
-            )
-            raise BadInput(message, argument=argument)
+            raise not_changed(argument)
+
+
+def not_changed(argument: str) -> BadInput:
+    """The error of a value that differs from that of an existing row, and that no update takes."""
+    message = f"{argument}: the row exists, and this of it is not changed; give what it has, or leave it out."
+    return BadInput(message, argument=argument)
 
 
 async def _require_stored_parts(

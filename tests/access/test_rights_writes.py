@@ -150,47 +150,6 @@ async def test_a_command_that_reads_more_than_its_row_answers_for_hidden_ones_as
     assert writes.reached["not found"] > before
 
 
-# Commands, and what they change by themselves once they have checked the caller.
-CHANGED_BY = {
-    "disclosureHandIn": "Disclosure",
-    "disclosureOrder": "Disclosure",
-    "disclosureClear": "Disclosure",
-    "notificationsSeen": "Notification",
-    "reportCorrect": "ReportIssue",
-    "reportSubmit": "ReportIssue",
-    "taskDone": "Task",
-    "verificationConfirm": "Verification",
-    "workItemDependencyAdd": "WorkItemDependency",
-    "workItemWithdraw": "WorkItem",
-}
-
-
-@pytest.mark.parametrize("root", CHANGED_BY)
-async def test_a_command_changes_no_row_that_the_roles_only_show(writes: WritesDatabase, root: str) -> None:
-    """One role shows everything, and another one changes other rows."""
-    oracle, name = writes.oracle, CHANGED_BY[root]
-    everything = {entity: AccessRule(entity, verbs=frozenset(Verb)) for entity in oracle.graph.catalog.entities}
-    shown = everything | {name: AccessRule(name)}
-    other_rows = {name: AccessRule(name, verbs=frozenset(Verb), row_filter='{"version": {"eq": 0}}')}
-    roles = [RoleVersion(f"role{number}", 1, rules) for number, rules in enumerate((everything, shown, other_rows))]
-    wide, narrow = [bound(oracle, "nothing", chosen, SEED) for chosen in (roles[:1], roles[1:])]
-    inputs, changed = MutationInputs(oracle.schema, oracle.graph.catalog, oracle.data, random.Random(SEED)), 0
-    entity, target = oracle.graph.catalog.entities[name], entity_of(oracle.graph.catalog, root)
-    assert target is not None
-    for row in oracle.data.rows[target.name]:
-        row_id = public_id(oracle.data, row)
-        named = {"ids": [row_id]} if root == "notificationsSeen" else {"id": row_id}
-        value = inputs.draw(root, optional=False).value | named
-        for staff_id in {wide.staff_id, row.get("staff_id"), row.get("opened_by_id")} - {None}:
-            await writes.run(replace(wide, staff_id=staff_id), inputs.document(root), input=value)
-            if any(record["table_name"] == entity.table.name for record in writes.logged):
-                response, _ = await writes.run(replace(narrow, staff_id=staff_id), inputs.document(root), input=value)
-                assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN", (value, response)
-                assert not writes.logged
-                changed += 1
-    assert changed
-
-
 @random_runs.numbers("pairs of random roles")
 async def test_a_random_role_writes_nothing_foreign(
     writes: WritesDatabase, number: int, pytestconfig: pytest.Config

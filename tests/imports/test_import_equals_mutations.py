@@ -226,7 +226,7 @@ async def test_an_import_writes_and_refuses_what_mutations_do(
             {k: (refused.get(k), written.get(k)) for k in {*refused, *expected} if refused.get(k) != expected.get(k)},
             shown,
         )
-        assert await rows(connection, subject.table) == imported
+        assert await rows(connection, subject.table) == imported, (mapping_of(subject, names), shown)
 
 
 BY_IDENTIFIERS = """
@@ -286,3 +286,22 @@ async def test_a_link_without_a_source_finds_the_customer_of_any_system(northwin
     assert (await northwind_client.query(query))["orders"]["nodes"] == [
         {"customer": {"identifiers": {"totalCount": 1}}}
     ]
+
+
+NAMED = """
+[[rows]]
+entity = "Product"
+match = "sku"
+fields.sku = "sku"
+fields.name = "name"
+fields.category = { value = "Order" }
+fields.unitPrice = { value = "1" }
+fields.currency = { value = "EUR" }
+"""
+
+
+async def test_lines_of_one_row_are_written_in_their_order(northwind_client: HubClient) -> None:
+    job = await run_import(northwind_client, NAMED, "sku,name\nS-1,A\nS-1,B\nS-1,A\nS-1,A\n")
+    assert job["counts"] == {"Product.created": 1, "Product.updated": 2}
+    names = await northwind_client.query('{ products(filter: {category: {eq: "Order"}}) { nodes { name } } }')
+    assert names["products"]["nodes"] == [{"name": "A"}]

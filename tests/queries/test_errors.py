@@ -124,7 +124,6 @@ ELSEWHERE = {
     "UNDO_IMPOSSIBLE": "of imports: test_import.py",
     "UPLOAD_LIMIT": "of uploads: test_uploads.py",
     "UPLOAD_OFFSET": "of uploads: test_uploads.py",
-    "UPLOAD_LIMIT": "of uploads: test_uploads.py",
 }
 
 

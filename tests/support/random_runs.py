@@ -44,6 +44,7 @@ SIZES: Mapping[str, RunSize] = {
     "rounds of edits beside live queries": RunSize(8, 1),
     "rows of each type whose past is compared": RunSize(8, 1),
     "thousandths of the mutations of a role": RunSize(1_000, 60),
+    "thousandths of the mutations on rows that are only shown": RunSize(1_000, 60),
     "thousandths of the mutations without predicates": RunSize(600, 60),
     "thousandths of the names of a random role": RunSize(1_000, 40),
     "thousandths of the walk without predicates": RunSize(100, 2),
