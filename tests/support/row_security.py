@@ -17,13 +17,14 @@ from hub.app import build_graphql_engine
 from hub.db.pool import Pool
 from hub.db.sql_text import DIALECT
 from hub.domain.access import roles
-from hub.domain.customers import identify, lookup
+from hub.domain.customers import bulk_identify, identify, lookup
+from hub.domain.identity import redirects
 from hub.domain.work import calendars, notifications
 from hub.engine.engine import Engine
 from hub.engine.sql import row_filters
 from hub.engine.sql.expressions import AliasGenerator
 from hub.engine.sql.history import row_image
-from hub.model import scopes, statements
+from hub.model import bulk_statements, scopes, statements
 from hub.runtime_login import RUNTIME_ROLE
 from hub.settings import Settings
 from hub.viewer import Viewer
@@ -95,7 +96,7 @@ def forgetting_statements() -> Iterator[None]:
 
 
 def _forget_statements() -> None:
-    for module in (statements, lookup, identify, notifications):
+    for module in (statements, bulk_statements, lookup, identify, bulk_identify, notifications, redirects):
         for member in vars(module).values():
             if hasattr(member, "cache_clear"):
                 member.cache_clear()
