@@ -74,12 +74,9 @@ def parse_mapping(text: str) -> ImportMapping:
 
 def _source_of_lines(document: Mapping[str, Any], rows: Sequence[RowSource]) -> str | None:
     """Who says what the lines say: the mapping's `source`, else that of its identifiers if it is one alone."""
-    text = _text(document, "source", "the top")
-    if text is None:
-        named = {identifier.source for row in rows for identifier in row.identifiers}
-        return named.pop() if len(named) == 1 else None
+    text, named = _text(document, "source", "the top"), {i.source for row in rows for i in row.identifiers}
     try:
-        return source_name(text)
+        return source_name(text) if text is not None else named.pop() if len(named) == 1 else None
     except ValueError as fault:
         _refuse("source", f"{fault}")
 
