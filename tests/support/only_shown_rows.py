@@ -130,7 +130,7 @@ class OnlyShown:
                 value |= {
                     name: row[name] for name in ("code", "name") if name in names and row.get(name) and number % 2
                 }
-                value |= NEEDED.get(root, lambda row_id, row: {})(row_id, row)
+                value |= NEEDED[root](row_id, row) if root in NEEDED else {}
             for viewer in self._holders(row):
                 yield viewer, value
 
