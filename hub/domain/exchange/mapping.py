@@ -289,11 +289,8 @@ def _parents(entity: type[Entity]) -> tuple[str, ...]:
 
 def importable_entities() -> dict[str, type[Entity]]:
     """The entities whose rows an import writes: those that callers create or update in the usual way."""
-    return {
-        entity.__name__: entity
-        for entity in declared_entities()
-        if writer_of(entity).creatable or writer_of(entity).updatable
-    }
+    writers = {entity: writer_of(entity) for entity in declared_entities()}
+    return {entity.__name__: entity for entity, writer in writers.items() if writer.creatable or writer.updatable}
 
 
 def writable_columns(entity: type[Entity]) -> dict[str, str]:
