@@ -48,7 +48,8 @@ UNLOGGED = ("webhookSecretRotate", "webhookRewind")  # change what belongs to a 
 # that a rule names; rows refer to all rows that they could delete; or their texts or persons are more than a draw can make.
 NOT_DRAWN = frozenset({
     "apiKeyCreate", "apiKeyRevoke", "apiKeyRotate", "apiKeyUpdate", "customerErase", "customerKeyMint", "roleAssign",
-    "roleRemove", "roleUnassign", "roleUpsert", "staffKeyMint", "testClockAdvance",
+    "roleRemove", "roleUnassign", "roleUpsert", "staffKeyMint", "survivorshipPolicyDelete", "survivorshipPolicyUpsert",
+    "testClockAdvance",
     "codesDraw", "webhookDryRun", "identityReviewUpdate",
     "calendarDelete", "productDelete", "staffDelete",
     "exportCreate", "importCreate", "importUndo", "processUpsert", "reportUpsert", "reportDelete", "slaPolicyUpsert",
