@@ -20,7 +20,7 @@ def test_every_setting_says_what_it_is_for() -> None:
 def test_every_limit_of_a_document_has_a_code_of_its_name() -> None:
     limits = {name.upper() for name in Settings.model_fields if name.endswith("_limit")}
     others = {"BODY_LIMIT", "HEADER_LIMIT", "ERROR_LIMIT", "FRAME_LIMIT", "KEY_LIVE_LIMIT"}
-    others |= {"IMPORT_LIMIT"}  # of files: FILE_LIMIT
+    others |= {"IMPORT_LIMIT", "UPLOAD_LIMIT"}  # of files: FILE_LIMIT
     assert limits - set(CODES) == others
 
 
