@@ -22,11 +22,11 @@ from oracle.data import load
 from oracle.executor import Oracle
 from oracle.past import LoggedRecord, VisiblePast, load_log
 from random_edits import RandomEdits
-from writer_client import open_hub_client
 
 from hub.app import build_graphql_engine
 from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed, ChangeHeader
+from hub.changefeed.sequencer import Sequencer
 from hub.db.pool import Pool
 from hub.domain.access.shipped_roles import shipped_roles
 from hub.engine.catalog.catalog import CatalogEntity
@@ -34,7 +34,6 @@ from hub.engine.catalog.scalars import encode_id
 from hub.engine.engine import Engine
 from hub.engine.request import GraphQLRequest
 from hub.graph import build
-from hub.model import projections
 from hub.settings import Settings
 from hub.viewer import Viewer
 from hub.webhooks.documents import WebhookDocuments, concerns_webhook
@@ -74,12 +73,10 @@ async def past(create_database: CreateDatabase, demo_dsn: str) -> AsyncIterator[
     connection = await asyncpg.connect(dsn)
     pool = await Pool.open(dsn, Settings(cost_limit=10_000_000), as_owner=True)
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(projections, "_registered", {})  # nothing writes after the last edit
-            async with open_hub_client(dsn):  # its sequencer gives changes their positions
-                moments = await edit_rows(connection, rng)
-                await wait_until_sequenced(connection)
-        engine, _, _ = await build_graphql_engine(Settings(cost_limit=10_000_000), pool, pool)
+        async with Sequencer(dsn, Settings()).running():  # no hub: nothing but the edits writes
+            moments = await edit_rows(connection, rng)
+            engine, _, _ = await build_graphql_engine(Settings(cost_limit=10_000_000), pool, pool)
+            await wait_until_sequenced(connection)
         log = await load_log(connection, build().catalog)
         feed, headers = ChangeFeed(pool, ChangeCursors(b"a secret of the tests")), dict[int, ChangeHeader]()
         while page := await feed.headers_after(max(headers, default=0)):
