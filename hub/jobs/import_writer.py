@@ -6,8 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import date, datetime, time
+from math import isfinite
 from typing import Any
 
 import asyncpg
@@ -224,27 +224,30 @@ def _rejected(line: ImportLine) -> RejectedLine:
     message = error.message
     if argument is not None and error.argument is not None and message.startswith(error.argument):
         message = argument + message.removeprefix(error.argument)  # as the API names it
-    record = {name: _plain(value) for name, value in line.line.record.items() if value not in ("", None)}
+    record = _plain({name: value for name, value in line.line.record.items() if value not in ("", None)})
     return RejectedLine(
         line.line.number,
         error.code,
-        message,
+        _plain(message),
         None if row is None else row.name,
         argument,
-        line.fault.columns,
+        tuple(map(_plain, line.fault.columns)),
         record,
-        None if line.line.text is None else _plain(line.line.text),
+        _plain(line.line.text),
     )
 
 
 def _plain(value: Any) -> Any:
-    """A value of a record as JSON has it."""
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return str(value)
+    """A value of a record as JSON and the database have it: a text for what they have no other word for."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if isfinite(value) else str(value)
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    return {k: _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        return {_plain(str(name)): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    text: str = value.isoformat() if isinstance(value, datetime | date | time) else str(value)
+    return text.replace("\0", "").encode("utf-8", "backslashreplace").decode()

@@ -128,7 +128,10 @@ async def exchange_the_name(hub_client: HubClient, connection: Any) -> tuple[str
     files = [*named, *spelled_files, b"mail\nother@home.org\nBirdland\n"]
     transport = httpx2.ASGITransport(hub_client.app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://hub", headers=headers) as client:
-        uploads = [(await client.post("/imports", content=content)).json()["uploadId"] for content in files]
+        uploads = [
+            (await client.post("/imports?name=Zq%20Canary.csv", content=content)).json()["uploadId"]
+            for content in files
+        ]
     query = "{ customers { nodes { name } } }"
     export: str = (await hub_client.query(EXPORT, {"query": query}))["exportCreate"]["job"]["id"]
     assert (await wait_for_end(hub_client, export))["status"] == "SUCCEEDED"

@@ -44,6 +44,32 @@ async def test_a_line_makes_several_rows_and_is_refused_as_a_whole(northwind_cli
 LOGGED = "select count(*) from change_log where table_name <> 'jobs'"
 
 
+ODD_PRODUCTS = """
+[[rows]]
+entity = "Product"
+match = "sku"
+fields.sku = "sku"
+fields.name = "name"
+fields.category = { value = "odd" }
+fields.unitPrice = "price"
+fields.currency = { value = "EUR" }
+"""
+ODD_LINES = [
+    r'{"sku": "ODD-1", "name": "good", "price": "1"}',
+    r'{"sku": "ODD-2", "name": "x \\u0000 \u0000 y", "price": "none"}',
+    r'{"sku": "ODD-3", "price": "none", "\ud800": ["\ud800", {"a\u0000": 1e999}]}',
+    r'{"sku": "ODD-4", "price": NaN}',
+    r'{"sku": "ODD-5", "name": "good", "price": "2"}',
+]
+
+
+async def test_refused_lines_may_hold_what_json_and_the_database_do_not(northwind_client: HubClient) -> None:
+    job = await run_import(northwind_client, ODD_PRODUCTS, "\n".join(ODD_LINES))
+    assert (job["status"], job["counts"]) == ("SUCCEEDED", {"Product.created": 2, "rejected": 3}), job
+    assert [reject["line"] for reject in job["rejects"]] == [2, 3, 4]
+    assert job["rejects"][0]["record"]["name"] == "x \\u0000  y"
+
+
 async def test_the_same_file_again_writes_nothing(northwind_client: HubClient, connection: asyncpg.Connection) -> None:
     before = await connection.fetchval(LOGGED)
     job = await run_import(northwind_client, MAPPING, FILE)

@@ -39,6 +39,8 @@ where id = any($1) and finished_at is null
 """
 _END = "delete from job_queue where job_id = any($1)"
 _FILES = "select id, job_id from import_files where received > 0"
+_FILE_NAMES = "select id as key, name as text from import_files"
+_BLANK_FILE_NAMES = "update import_files set name = $2 where id = any($1)"
 _DELETE_FILES = "delete from import_files where id = any($1)"
 _JOB_TEXT = "concat_ws(' ', name, reason, errors::text, result::text)"
 _JOBS = f"""
@@ -81,6 +83,8 @@ async def _erase(tx: Connection, marks: CustomerMarks, now: datetime) -> None:
     await tx.execute(_EXPIRE_EXPORTS, now)
     spellings = await spellings_of(tx, marks)
     lines = await _erase_rejects(tx, spellings)
+    if named := await spellings.find(tx, _FILE_NAMES):
+        await tx.execute(_BLANK_FILE_NAMES, named, ERASED)
     inputs = await spellings.find(tx, _INPUTS)  # mappings with constants, variables of exports
     await _end_jobs(tx, [*inputs, *await _erase_files(tx, marks, spellings.numbers)])
     await _erase_from_jobs(tx, marks, lines, now)

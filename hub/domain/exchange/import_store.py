@@ -180,8 +180,7 @@ async def _add_rejects(tx: Connection, job_id: UUID, rejects: Sequence[RejectedL
         reject._replace(
             message=reject.message[:2_000],
             columns=exact_json.dumps(list(reject.columns)),
-            record=exact_json.dumps(reject.record).replace("\\u0000", ""),
-            text=None if reject.text is None else reject.text.replace("\0", ""),
+            record=exact_json.dumps(reject.record),
         )
         for reject in rejects
     ]
