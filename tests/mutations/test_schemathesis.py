@@ -167,7 +167,7 @@ def send_queries(
         assert codes[operation_type]["answered"] > codes[operation_type].total() * share, codes
 
 
-ANSWERED = {"query": 0.1, "mutation": 0.01}  # a made-up mutation seldom meets the rules of the trade
+ANSWERED = {"query": 0.1, "mutation": 0.02}  # a made-up mutation seldom meets the rules of the trade
 COMMON = settings(
     deadline=None,
     database=None,

@@ -51,7 +51,7 @@ SIZES: Mapping[str, RunSize] = {
     "thousandths of the walk of a shipped role": RunSize(300, 3),
     "customers handed over": RunSize.with_a_tenth(1_000),
     "schemathesis cases of each root": RunSize(17, 1),
-    "percent of the roots that schemathesis calls": RunSize(100, 25),
+    "percent of the roots that schemathesis calls": RunSize(100, 33),
     "percent of the lists whose plans are read": RunSize(100, 25),
     "model stories": RunSize(500, 40),
     "rounds of identify at once": RunSize.with_a_tenth(100),

@@ -23,6 +23,7 @@ from graphql import (
     is_required_argument,
     is_required_input_field,
 )
+from mutation_inputs import SCALARS
 
 from hub.engine.graphql_types.command_signatures import InputType
 from hub.engine.graphql_types.schema_builder import Schema
@@ -32,16 +33,6 @@ FILTER, OPERATORS = "CustomerFilter", ("eq", "in")
 ABSENT = "cus_" + "0" * 32
 DEEPEST = 3  # fields to a filter of customers; more cost more than a query may
 WRONG = "zzz_" + "0" * 32
-VALUES: Mapping[str, Any] = {
-    "Int": 1,
-    "Float": 1.0,
-    "Decimal": "1.5",
-    "Boolean": True,
-    "DateTime": "2026-11-30T00:00:00Z",
-    "Date": "1990-01-01",
-    "JSON": {},
-    "String": "some.text",
-}
 Path = tuple[str, ...]
 
 
@@ -106,7 +97,7 @@ def any_value(type_: GraphQLInputType) -> Any:
             name = "field" if "field" in type_.fields else "link"
             needed[name] = any_value(type_.fields[name].type)
         return needed
-    return VALUES.get(get_named_type(type_).name, WRONG)
+    return SCALARS.get(get_named_type(type_).name, WRONG)
 
 
 def filter_slots(operation: str, fields: Mapping[str, GraphQLField]) -> Iterator[FilterSlot]:
