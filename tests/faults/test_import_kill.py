@@ -19,6 +19,7 @@ from conftest import create_api_key
 from hub_process import HubProcesses, resident_mib, run_hubs
 from imports_client import READ, START
 from postgres_process import postmaster_pid
+from reader_latencies import latencies
 
 from bench.latency import percentile
 from hub.db import migrate
@@ -204,21 +205,6 @@ async def memory_at(hubs: HubProcesses, key: str, job: str, least: int) -> float
     return resident_mib(hubs.processes[hubs.ports[0]].pid)
 
 
-async def latencies(port: int, key: str, customer: str, seconds: float) -> list[float]:
-    """The seconds of W1 requests, about fifty a second, one after the other."""
-    taken = []
-    headers = {"authorization": f"Bearer {key}"}
-    body = {"query": W1, "variables": {"id": customer}}
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            begun = time.perf_counter()
-            assert "errors" not in (await client.post("/graphql", json=body)).json()
-            taken.append(time.perf_counter() - begun)
-            await asyncio.sleep(0.02)
-    return taken
-
-
 @pytest.mark.soak
 async def test_imports_leave_readers_quick_and_stop_at_once(tmp_path: Path) -> None:
     async with own_cluster(tmp_path) as dsn:
@@ -229,15 +215,15 @@ async def test_imports_leave_readers_quick_and_stop_at_once(tmp_path: Path) -> N
             await progress(port, key, first, 1_001)
             customers: Any = await ask(port, key, "{ customers(first: 1) { nodes { id } } }", {})
             customer = customers["customers"]["nodes"][0]["id"]
-            await latencies(port, key, customer, 2)
-            idle = await latencies(port, key, customer, QUIET_SECONDS)
+            await latencies(port, key, W1, customer, 2)
+            idle = await latencies(port, key, W1, customer, QUIET_SECONDS)
             jobs = [await start(port, key, content(100_000, "a"))]
             await progress(port, key, jobs[0], 1)
-            busy = await latencies(port, key, customer, QUIET_SECONDS)
+            busy = await latencies(port, key, W1, customer, QUIET_SECONDS)
             jobs.append(await start(port, key, content(100_000, "b")))
             await progress(port, key, jobs[1], 1)
             before = [(await progress(port, key, job, 1))["done"] for job in jobs]
-            crowded = await latencies(port, key, customer, QUIET_SECONDS / 3)
+            crowded = await latencies(port, key, W1, customer, QUIET_SECONDS / 3)
             moved = [(await progress(port, key, job, 1))["done"] for job in jobs]
             seconds = []
             for job in jobs:

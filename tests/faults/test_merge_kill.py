@@ -1,7 +1,6 @@
 """A merge of a customer with many rows is a job: killed in the middle it finishes or leaves nothing, and others hardly notice."""
 
 import asyncio
-import time
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +11,7 @@ import random_runs
 from conftest import create_api_key
 from hub_process import run_hubs
 from merges import MERGE, UNDO, public_id
+from reader_latencies import latencies
 
 from bench.latency import percentile
 
@@ -107,21 +107,6 @@ async def test_a_merge_that_is_killed_leaves_nothing_and_finishes_later(database
     await owner.close()
 
 
-async def latencies(port: int, key: str, customer: UUID, until: "asyncio.Task[Any] | None" = None) -> list[float]:
-    """The seconds of requests of another key, about fifty a second, for some time or until a task has ended."""
-    taken = []
-    headers = {"authorization": f"Bearer {key}"}
-    body = {"query": READ, "variables": {"id": public_id("cus", customer)}}
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
-        end = time.perf_counter() + QUIET_SECONDS
-        while not until.done() if until is not None else time.perf_counter() < end:
-            begun = time.perf_counter()
-            assert "errors" not in (await client.post("/graphql", json=body)).json()
-            taken.append(time.perf_counter() - begun)
-            await asyncio.sleep(0.02)
-    return taken
-
-
 @pytest.mark.soak
 async def test_a_large_merge_hardly_moves_the_latency_of_other_keys(database_dsn: str) -> None:
     count = random_runs.SIZES["rows of a customer who is merged by a job"].whole
@@ -130,11 +115,11 @@ async def test_a_large_merge_hardly_moves_the_latency_of_other_keys(database_dsn
     small, large, reader = await prepare(owner, count)
     async with run_hubs(database_dsn, 1) as hubs:
         port = hubs.ports[0]
-        await latencies(port, other, reader)
-        idle = await latencies(port, other, reader)
+        await latencies(port, other, READ, public_id("cus", reader), QUIET_SECONDS)
+        idle = await latencies(port, other, READ, public_id("cus", reader), QUIET_SECONDS)
         job = await start(port, key, small, large)
         task = asyncio.create_task(ended(port, key, job))
-        merging = await latencies(port, other, reader, task)
+        merging = await latencies(port, other, READ, public_id("cus", reader), QUIET_SECONDS, task)
         row = task.result()
         assert row["status"] == "SUCCEEDED", row
         undo = (await ask(port, key, UNDO, {"input": {"id": row["result"]["merge"]}}))["mergeUndo"]["job"]["id"]
