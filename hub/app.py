@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime, timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 import uvloop
 
 from hub import graph, observability, scheduler
+from hub.background_work import WorkTypes, running_work
 from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed
 from hub.changefeed.sequencer import Sequencer
@@ -41,13 +43,11 @@ from hub.engine.request import GraphQLRequest
 from hub.engine.roles.checks import RoleChecker
 from hub.engine.shared_buckets import SharedBuckets
 from hub.errors import HubError, Unauthenticated, Unavailable
-from hub.jobs.context import JobServices
+from hub.event_log import start_log
 from hub.jobs.export_job import ExportChecks, find_export
-from hub.jobs.runner import running_jobs
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
-from hub.observability import DiskFull, HubReady, HubStopping, Log, emit
-from hub.projections.runner import running_projections
+from hub.observability import DiskFull, HubReady, emit
 from hub.report_runner import ReportRunner
 from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
@@ -56,6 +56,7 @@ from hub.subscriptions.registry import SubscriptionRegistry
 from hub.time_source import REAL_TIME, TimeSource
 from hub.timer_loop import REAL_CLOCK, ClockTools, TimerLoop, open_clock
 from hub.viewer import ADMIN, Viewer
+from hub.wakeups import sending_wakeups
 from hub.web import exports, health, page_sessions, pages, server, uploads
 from hub.web.asgi import AsgiApp
 from hub.web.auth import ApiKeyCache, Credentials
@@ -65,10 +66,8 @@ from hub.web.exports import FindExport
 from hub.web.metrics import Metrics
 from hub.web.token_keys import IssuerKeySets
 from hub.web.tokens import TokenCache, TokenVerifier
-from hub.webhooks import worker as webhooks
 from hub.webhooks.documents import DryRuns, WebhookDocuments
 from hub.webhooks.egress import EgressPolicy
-from hub.webhooks.expander import UtcClock, utc_now
 from hub.webhooks.issuer_documents import IssuerDocuments
 
 _version = sa.table("alembic_version", sa.column("version_num"))
@@ -181,7 +180,8 @@ def create_app(
 ) -> AsgiApp:
     """Builds the ASGI app from its parts. Holds no resource."""
     context = GatewayContext(engine, key_cache, streams, settings, documents, time_source)
-    routes = health.routes(probe_database, metrics if settings.metrics else None)
+    worker_is_down = metrics.worker_is_down if metrics else None
+    routes = health.routes(probe_database, metrics if settings.metrics else None, worker_is_down)
     routes += pages.routes(enabled=settings.graphiql)
     if settings.graphiql and sessions is not None:
         routes += page_sessions.routes(sessions, key_cache, context.trusted_proxies)
@@ -275,13 +275,22 @@ def _database_probe(pool: Pool, disk_space: DiskSpace) -> health.DatabaseProbe:
 
 
 @asynccontextmanager
-async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) -> AsyncIterator[AsgiApp]:
-    """Runs the whole hub on a database, without a socket. Worker processes share metrics and budgets in the folder `shared`."""
+async def lifespan(
+    settings: Settings,
+    dsn: str,
+    *,
+    shared: Path | None = None,
+    works: bool = True,
+    wakeups: Connection | None = None,
+) -> AsyncIterator[AsgiApp]:
+    """Runs the whole hub on a database, without a socket. The processes of a hub share metrics and budgets in a folder.
+
+    Without `works`, a worker does the work beside serving; it is woken up through the pipe."""
     async with open_pools(settings, dsn) as pools:
         disk_space, documents, audit = DiskSpace(pools.requests), TrustedDocuments(), AuditBuffer()
         clock = await open_clock(settings, pools.timers)
         await load_manifests(pools.requests, settings.trusted_documents, documents, clock.time_source.now())
-        metrics = Metrics(shared)
+        metrics = Metrics(shared, alone=settings.workers == 1, has_worker=not works and wakeups is not None)
         remove_handlers = [observability.add_handler(metrics), observability.add_handler(disk_space, DiskFull)]
         try:
             async with (
@@ -301,12 +310,12 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                     Sequencer(dsn, settings).running(),
                     SubscriptionRegistry(engine, changefeed, live_shares).running() as streams,
                     TimerLoop(clock, pools.timers).running(),
-                    running_projections(settings, dsn, cursors, engine.redirects.refreshing),
-                    webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor)
-                    if settings.webhooks
-                    else nullcontext(),
-                    running_jobs(dsn, JobServices(settings, engine, cursors, documents, clock.time_source))
-                    if settings.jobs
+                    engine.redirects.refreshing(),
+                    running_work(
+                        *(settings, dsn, engine, cursors, encryptor, documents, clock.time_source),
+                        WorkTypes(settings.webhooks, settings.jobs),
+                    )
+                    if works
                     else nullcontext(),
                 ):
                     yield create_app(
@@ -327,62 +336,39 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                 remove_handler()
 
 
-@asynccontextmanager
-async def webhook_worker_lifespan(settings: Settings, dsn: str, clock: UtcClock = utc_now) -> AsyncIterator[None]:
-    """Runs webhooks and jobs without a server; it also sequences changes if no other process does."""
-    pool = await Pool.open(dsn, settings)
-    try:
-        documents, hub_clock = TrustedDocuments(), await open_clock(settings, pool)
-        async with pool.connection() as connection:
-            await documents.refresh(connection)
-        engine, cursors, encryptor = await build_graphql_engine(settings, pool, pool, clock=hub_clock)
-        async with (
-            Sequencer(dsn, settings).running(),
-            webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor, clock),
-            running_jobs(dsn, JobServices(settings, engine, cursors, documents, hub_clock.time_source)),
-            running_projections(settings, dsn, cursors),
-        ):
-            yield
-    finally:
-        await pool.close()
-
-
-def run_worker_process(settings: Settings, dsn: str) -> None:
-    """Runs a process that sends webhooks and runs jobs, until a signal."""
-    uvloop.run(_run_worker_process(settings, dsn))
-
-
-async def _run_worker_process(settings: Settings, dsn: str) -> None:
-    stopping = asyncio.Event()
-    for signal_number in server.STOP_SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
-    async with webhook_worker_lifespan(settings, dsn):
-        freeze_gc()
-        emit(HubReady("it sends webhooks and runs jobs"))
-        await stopping.wait()
-        emit(HubStopping("a signal"))
-
-
-def serve(settings: Settings, dsn: str, server_socket: socket.socket, shared: Path | None = None) -> None:
-    """Runs a serving process, from the open socket to the last response."""
+def serve(
+    settings: Settings,
+    dsn: str,
+    server_socket: socket.socket,
+    shared: Path | None = None,
+    wakeups: Connection | None = None,
+) -> None:
+    """Runs a serving process, from the open socket to the last response; a worker does all other work."""
     _raise_file_limit()
-    uvloop.run(_serve(settings, dsn, server_socket, shared))
+    uvloop.run(_serve(settings, dsn, server_socket, shared, wakeups))
 
 
-def serve_worker(settings: Settings, dsn: str, server_socket: socket.socket, shared: Path | None = None) -> None:
+def serve_worker(
+    settings: Settings,
+    dsn: str,
+    server_socket: socket.socket,
+    shared: Path | None = None,
+    wakeups: Connection | None = None,
+) -> None:
     """Runs one of several serving processes, with its own log."""
-    log = Log(requests=settings.log_requests)
-    log.capture_stdlib_logging()
-    observability.add_handler(log)
-    serve(settings, dsn, server_socket, shared)
+    log = start_log(requests=settings.log_requests)
+    serve(settings, dsn, server_socket, shared, wakeups)
     log.flush()
 
 
-async def _serve(settings: Settings, dsn: str, server_socket: socket.socket, shared: Path | None) -> None:
-    async with lifespan(settings, dsn, shared=shared) as app:
-        freeze_gc()
-        emit(HubReady(server.url(settings, server_socket)))
-        await server.create_server(app, settings).serve([server_socket])
+async def _serve(
+    settings: Settings, dsn: str, server_socket: socket.socket, shared: Path | None, wakeups: Connection | None
+) -> None:
+    with sending_wakeups(wakeups):
+        async with lifespan(settings, dsn, shared=shared, works=False, wakeups=wakeups) as app:
+            freeze_gc()
+            emit(HubReady(server.url(settings, server_socket)))
+            await server.create_server(app, settings).serve([server_socket])
 
 
 def freeze_gc() -> None:

@@ -7,7 +7,8 @@ import orjson
 import pytest
 from fake_engine_hub import BEARER, FakeEngineHub, capture_events
 
-from hub.observability import ChangesSequenced, InternalFailure, LeadershipAcquired, Log, RequestDone
+from hub.event_log import Log
+from hub.observability import ChangesSequenced, InternalFailure, LeadershipAcquired, RequestDone
 from hub.settings import Settings
 
 
