@@ -4,12 +4,12 @@ import asyncio
 import gc
 import resource
 import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -274,25 +274,34 @@ def _database_probe(pool: Pool, disk_space: DiskSpace) -> health.DatabaseProbe:
     return probe_database
 
 
-@asynccontextmanager
-async def lifespan(
-    settings: Settings,
-    dsn: str,
-    *,
-    shared: Path | None = None,
-    works: bool = True,
-    wakeups: Connection | None = None,
-) -> AsyncIterator[AsgiApp]:
-    """Runs the whole hub on a database, without a socket. The processes of a hub share metrics and budgets in a folder.
+class Peers(NamedTuple):
+    """What a process of `hub serve` shares with the others. A worker among them does the work beside serving."""
 
-    Without `works`, a worker does the work beside serving; it is woken up through the pipe."""
+    folder: Path  # of metrics and budgets
+    wakeups: Connection | None  # the worker's; None if `hub worker` runs elsewhere
+
+
+@contextmanager
+def _counting(metrics: Metrics, disk_space: DiskSpace) -> Iterator[None]:
+    """Counts events while the body runs."""
+    removers = [observability.add_handler(metrics), observability.add_handler(disk_space, DiskFull)]
+    try:
+        yield
+    finally:
+        for remove_handler in removers:
+            remove_handler()
+
+
+@asynccontextmanager
+async def lifespan(settings: Settings, dsn: str, peers: Peers | None = None) -> AsyncIterator[AsgiApp]:
+    """Runs a hub on a database, without a socket: all of it, or what one of its processes does that serve."""
+    shared = peers and peers.folder
     async with open_pools(settings, dsn) as pools:
         disk_space, documents, audit = DiskSpace(pools.requests), TrustedDocuments(), AuditBuffer()
         clock = await open_clock(settings, pools.timers)
         await load_manifests(pools.requests, settings.trusted_documents, documents, clock.time_source.now())
-        metrics = Metrics(shared, alone=settings.workers == 1, has_worker=not works and wakeups is not None)
-        remove_handlers = [observability.add_handler(metrics), observability.add_handler(disk_space, DiskFull)]
-        try:
+        metrics = Metrics(shared, alone=settings.workers == 1, has_worker=bool(peers and peers.wakeups))
+        with _counting(metrics, disk_space):
             async with (
                 running_authenticator(pools.keys, settings, clock.time_source) as key_cache,
                 scheduler.run_all(pools.requests, key_cache, documents, metrics, audit, settings, clock.time_source),
@@ -315,7 +324,7 @@ async def lifespan(
                         *(settings, dsn, engine, cursors, encryptor, documents, clock.time_source),
                         WorkTypes(settings.webhooks, settings.jobs),
                     )
-                    if works
+                    if peers is None
                     else nullcontext(),
                 ):
                     yield create_app(
@@ -331,41 +340,24 @@ async def lifespan(
                         find_export=find_export(pools.requests, clock.time_source),
                         file_uploads=Uploads(pools.requests, settings.upload_limit, settings.upload_count),
                     )
-        finally:
-            for remove_handler in remove_handlers:
-                remove_handler()
 
 
-def serve(
-    settings: Settings,
-    dsn: str,
-    server_socket: socket.socket,
-    shared: Path | None = None,
-    wakeups: Connection | None = None,
-) -> None:
-    """Runs a serving process, from the open socket to the last response; a worker does all other work."""
+def serve(settings: Settings, dsn: str, server_socket: socket.socket, peers: Peers) -> None:
+    """Runs a serving process, from the open socket to the last response."""
     _raise_file_limit()
-    uvloop.run(_serve(settings, dsn, server_socket, shared, wakeups))
+    uvloop.run(_serve(settings, dsn, server_socket, peers))
 
 
-def serve_worker(
-    settings: Settings,
-    dsn: str,
-    server_socket: socket.socket,
-    shared: Path | None = None,
-    wakeups: Connection | None = None,
-) -> None:
+def serve_worker(settings: Settings, dsn: str, server_socket: socket.socket, peers: Peers) -> None:
     """Runs one of several serving processes, with its own log."""
     log = start_log(requests=settings.log_requests)
-    serve(settings, dsn, server_socket, shared, wakeups)
+    serve(settings, dsn, server_socket, peers)
     log.flush()
 
 
-async def _serve(
-    settings: Settings, dsn: str, server_socket: socket.socket, shared: Path | None, wakeups: Connection | None
-) -> None:
-    with sending_wakeups(wakeups):
-        async with lifespan(settings, dsn, shared=shared, works=False, wakeups=wakeups) as app:
+async def _serve(settings: Settings, dsn: str, server_socket: socket.socket, peers: Peers) -> None:
+    with sending_wakeups(peers.wakeups):
+        async with lifespan(settings, dsn, peers) as app:
             freeze_gc()
             emit(HubReady(server.url(settings, server_socket)))
             await server.create_server(app, settings).serve([server_socket])

@@ -140,11 +140,10 @@ def serve_processes(
 ) -> None:
     """Serve in this process, or in several child processes, with a worker beside them."""
     with tempfile.TemporaryDirectory(prefix="hub-") as folder, ExitStack() as stack:
-        shared = Path(folder)
+        peers = app.Peers(Path(folder), None if worker_process is None else worker_process.wakeups)
         if worker_process is not None:
-            stack.enter_context(worker_process.running(dsn, shared))
-        wakeups = None if worker_process is None else worker_process.wakeups
-        arguments = (settings, dsn, server_socket, shared, wakeups)
+            stack.enter_context(worker_process.running(dsn, peers.folder))
+        arguments = (settings, dsn, server_socket, peers)
         if settings.workers == 1:
             app.serve(*arguments)
         elif not Workers(settings.workers, app.serve_worker, arguments, settings.drain_timeout).run():
