@@ -30,7 +30,7 @@ from hub.web import server
 from hub.web.metrics import WORKER_FILES, Metrics
 from hub.webhooks.expander import UtcClock, utc_now
 
-NICENESS = 10  # a tenth of the usual share while others want the processor, all of it otherwise
+NICENESS = 5  # a third of the usual share while others want the processor, all of it otherwise
 
 
 class WorkerStart(NamedTuple):
@@ -77,7 +77,7 @@ async def worker_lifespan(
 
 def run_alone(settings: Settings, dsn: str) -> None:
     """Runs `hub worker`, until a signal. It also sequences changes if no other process does."""
-    _lower_priority()
+    os.nice(NICENESS)
     uvloop.run(_run_alone(settings, dsn))
 
 
@@ -100,7 +100,7 @@ def run_beside(settings: Settings, control: Connection, wakeups: Connection) -> 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     observability.remove_handlers()
     log = start_log(requests=settings.log_requests)
-    _lower_priority()
+    os.nice(NICENESS)
     try:
         start: WorkerStart = control.recv()
         uvloop.run(_run_beside(settings, start, control, wakeups))
@@ -124,7 +124,3 @@ async def _run_beside(settings: Settings, start: WorkerStart, control: Connectio
         with receiving_wakeups(wakeups):
             await stopping.wait()
     loop.remove_reader(control.fileno())
-
-
-def _lower_priority() -> None:
-    os.nice(NICENESS)
