@@ -44,10 +44,11 @@ def _number(value: Any, decimal: str | None, guess: str | None = None) -> Decima
     if not isinstance(value, str):
         return parse_decimal(value)
     text = value.translate(WITHOUT_BLANKS)
-    if decimal is None and guess is not None and guess in text and AMBIGUOUS.fullmatch(text):
+    is_ambiguous = AMBIGUOUS.fullmatch(text) is not None
+    if decimal is None and guess is not None and (guess in text if is_ambiguous else THOUSANDS[guess].fullmatch(text)):
         decimal = guess
-    if decimal is None and AMBIGUOUS.fullmatch(text):
-        raise ValueError(f'{value[:40]!r} can be read in two ways; say decimal = "." or "," in the mapping')
+    if decimal is None and is_ambiguous:
+        raise _ambiguous(value)
     other = {".": ",", ",": "."}
     separator = decimal or ("," if "," in text and "." not in text else ".")
     if THOUSANDS[separator].fullmatch(text):
@@ -59,9 +60,17 @@ def _number(value: Any, decimal: str | None, guess: str | None = None) -> Decima
     return parse_decimal(text.replace(",", "."))
 
 
+def _ambiguous(value: str) -> ValueError:
+    return ValueError(f'{value[:40]!r} can be read in two ways; say decimal = "." or "," in the mapping')
+
+
 def _integer(value: Any, decimal: str | None, guess: str | None = None) -> int:
     """A whole number. Where a decimal comma is likely, `1,000` and `1.000` may be one or a thousand, and are refused."""
-    number = _number(value, decimal or (None if guess else "."))
+    if guess is None:
+        decimal = decimal or "."
+    elif isinstance(value, str) and AMBIGUOUS.fullmatch(value.translate(WITHOUT_BLANKS)):
+        raise _ambiguous(value)
+    number = _number(value, decimal, guess)
     if number != number.to_integral_value() or abs(number) > MAX_INT:
         raise ValueError(f"{str(value)[:40]!r} is no whole number of up to {MAX_INT:,}")
     return int(number)

@@ -48,12 +48,18 @@ async def test_a_hub_without_its_database_is_healthy_and_not_ready(
     assert (answer.status_code, answer.json()) == (503, {"status": "unready", "reason": fake_hub.not_ready_reason})
 
 
+def saved_counts(folder: Path) -> Path:
+    """The one file of counts in a folder."""
+    (file,) = folder.iterdir()
+    return file
+
+
 async def test_a_hub_without_its_worker_is_ready_and_says_so(tmp_path: Path) -> None:
     fake_hub = FakeEngineHub(Settings(), metrics=Metrics(tmp_path, has_worker=True))
     worker = Metrics(tmp_path, WORKER_FILES)
     worker(WorkerStarted())
     worker.save()
-    (saved,) = tmp_path.iterdir()
+    saved = saved_counts(tmp_path)
     transport = httpx2.ASGITransport(fake_hub.app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
         assert (await client.get("/readyz")).json() == {"status": "ready"}
