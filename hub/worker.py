@@ -59,7 +59,7 @@ async def worker_lifespan(
             await documents.refresh(connection)
         async with cost_accounts(settings, folder) as accounts:
             engine, cursors, encryptor = await build_graphql_engine(
-                settings, pool, pool, documents, accounts, clock=hub_clock
+                settings, pool, pool, documents, accounts, clock=hub_clock, refreshes_rules=folder is None
             )
             tasks = tuple(scheduler.worker_tasks(pool, documents, metrics, hub_clock.time_source))
             async with (
