@@ -107,7 +107,7 @@ async def _erase_files(tx: Connection, marks: CustomerMarks, numbers: Sequence[s
         async for content in import_store.read_content(tx, file["id"]):
             if await asyncio.to_thread(search.search, content):
                 break
-        if search.is_named:
+        if await asyncio.to_thread(search.finish):
             deleted.append(file["id"])
             jobs += [] if file["job_id"] is None else [file["job_id"]]
     if deleted:

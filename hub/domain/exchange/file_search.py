@@ -5,9 +5,14 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from contextlib import ExitStack
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import zstandard
+
+from hub.domain.exchange.parquet_files import parquet_records
+from hub.errors import BadInput
 
 SLICE = 256  # compressed bytes that are unpacked at once: even a bomb of them fits in memory
 MAX_BYTES = 2_147_483_648  # of decompressed content that are searched
@@ -21,8 +26,8 @@ GZIP_BITS = 31  # zlib's number for gzip's format
 class FileSearch:
     """Finds texts in the contents of one file, wherever its parts begin, with any case and any blanks between words.
 
-    Numbers are digits, which may have signs between them. A file that cannot be searched counts as one that has them: Parquet,
-    and one that unpacks to very much."""
+    Numbers are digits, which may have signs between them. A file that cannot be searched counts as one that has them: one that
+    unpacks to very much, and Parquet that cannot be read here. Call `finish` after the last part."""
 
     def __init__(self, texts: Sequence[str], numbers: Sequence[str] = ()) -> None:
         forms = {form for text in texts for form in _forms(text)}
@@ -33,6 +38,8 @@ class FileSearch:
         self._tail = b""
         self._searched = 0
         self._begun = False
+        self._files = ExitStack()
+        self._parquet: IO[bytes] | None = None  # all of it, since its columns are named at its end
         self.is_named = False
 
     def search(self, content: bytes) -> bool:
@@ -40,12 +47,27 @@ class FileSearch:
         if not self._begun:
             self._begun = True
             self._unpacker = _unpacker(content)
-            self.is_named = content.startswith(PARQUET)
+            self._parquet = self._files.enter_context(TemporaryFile()) if content.startswith(PARQUET) else None
+        if self._parquet is not None:
+            self._parquet.write(content)
+            return False
         pieces = iter((content,)) if self._unpacker is None else self._unpacked(content)
         for piece in pieces:
             if self.is_named:
                 break
             self._search(piece)
+        return self.is_named
+
+    def finish(self) -> bool:
+        """Whether the whole file has one of the texts."""
+        with self._files:
+            try:
+                for record in () if self._parquet is None else parquet_records(self._parquet):
+                    self._search(json.dumps(record, default=_text_of, ensure_ascii=False).encode("utf-8", "replace"))
+                    if self.is_named:
+                        break
+            except (OSError, ValueError, BadInput):
+                self.is_named = True
         return self.is_named
 
     def _unpacked(self, content: bytes) -> Iterator[bytes]:
@@ -72,6 +94,10 @@ class FileSearch:
             or any(_has_word(text, needle) for needle in self._needles for text in {window, squeezed})
             or (self._numbers is not None and self._numbers.search(window.translate(None, SIGNS)) is not None)
         )
+
+
+def _text_of(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _forms(text: str) -> Iterator[str]:
