@@ -5,8 +5,6 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from tempfile import TemporaryFile
 from typing import IO, Any
 
 import zstandard
@@ -27,9 +25,10 @@ class FileSearch:
     """Finds texts in the contents of one file, wherever its parts begin, with any case and any blanks between words.
 
     Numbers are digits, which may have signs between them. A file that cannot be searched counts as one that has them: one that
-    unpacks to very much, and Parquet that cannot be read here. Call `finish` after the last part."""
+    unpacks to very much, and Parquet that cannot be read here. `spool` is an empty file for the parts of Parquet, whose columns
+    are named at its end; call `finish` after the last part."""
 
-    def __init__(self, texts: Sequence[str], numbers: Sequence[str] = ()) -> None:
+    def __init__(self, texts: Sequence[str], numbers: Sequence[str], spool: IO[bytes]) -> None:
         forms = {form for text in texts for form in _forms(text)}
         self._needles = {needle for form in forms for needle in _encoded(form)}
         self._numbers = re.compile(b"(?:%s)(?![0-9])" % "|".join(numbers).encode()) if numbers else None
@@ -38,8 +37,8 @@ class FileSearch:
         self._tail = b""
         self._searched = 0
         self._begun = False
-        self._files = ExitStack()
-        self._parquet: IO[bytes] | None = None  # all of it, since its columns are named at its end
+        self._spool = spool
+        self._is_parquet = False
         self.is_named = False
 
     def search(self, content: bytes) -> bool:
@@ -47,9 +46,9 @@ class FileSearch:
         if not self._begun:
             self._begun = True
             self._unpacker = _unpacker(content)
-            self._parquet = self._files.enter_context(TemporaryFile()) if content.startswith(PARQUET) else None
-        if self._parquet is not None:
-            self._parquet.write(content)
+            self._is_parquet = content.startswith(PARQUET)
+        if self._is_parquet:
+            self._spool.write(content)
             return False
         pieces = iter((content,)) if self._unpacker is None else self._unpacked(content)
         for piece in pieces:
@@ -60,14 +59,13 @@ class FileSearch:
 
     def finish(self) -> bool:
         """Whether the whole file has one of the texts."""
-        with self._files:
-            try:
-                for record in () if self._parquet is None else parquet_records(self._parquet):
-                    self._search(json.dumps(record, default=_text_of, ensure_ascii=False).encode("utf-8", "replace"))
-                    if self.is_named:
-                        break
-            except (OSError, ValueError, BadInput):
-                self.is_named = True
+        try:
+            for record in parquet_records(self._spool) if self._is_parquet else ():
+                self._search(json.dumps(record, default=_text_of, ensure_ascii=False).encode("utf-8", "replace"))
+                if self.is_named:
+                    break
+        except (OSError, ValueError, BadInput):
+            self.is_named = True
         return self.is_named
 
     def _unpacked(self, content: bytes) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from hub.errors import BadInput
 
@@ -15,7 +15,7 @@ if HAS_PARQUET:
 BATCH = 500
 
 
-def _open(file: Path | BinaryIO) -> Any:
+def _open(file: Path | IO[bytes]) -> Any:
     if not HAS_PARQUET:
         message = "file: it is Parquet, which this hub does not read; install hub[parquet], or send CSV."
         raise BadInput(message, code="FILE_UNREADABLE", argument="file")
@@ -32,7 +32,7 @@ def parquet_columns(path: Path) -> tuple[str, ...]:
         return tuple(file.schema_arrow.names)
 
 
-def parquet_records(file: Path | BinaryIO) -> Iterator[dict[str, Any]]:
+def parquet_records(file: Path | IO[bytes]) -> Iterator[dict[str, Any]]:
     """The records of a file, by column, as Python has them; raises BadInput."""
     with _open(file) as opened:
         for batch in opened.iter_batches(batch_size=BATCH):
