@@ -206,6 +206,14 @@ class ProjectionFailed(NamedTuple):
     error: str
 
 
+class MatchingTrained(NamedTuple):
+    """Matching has new parameters, learned from a sample of customers; a weight moved by `shift` bits at most."""
+
+    version: int
+    sampled: int
+    shift: float
+
+
 class AuditReadsDropped(NamedTuple):
     """Reads were not recorded, because the buffer of the audit log was full."""
 
@@ -240,6 +248,7 @@ Event = (
     | JobEnded
     | ProjectionAdvanced
     | ProjectionFailed
+    | MatchingTrained
 )
 EventHandler = Callable[[Event], None]
 
@@ -315,7 +324,7 @@ class Log:
             if time.monotonic() >= self._next_disk_full:  # every write fails while the disk is full
                 self._next_disk_full = time.monotonic() + DISK_FULL_INTERVAL
                 self._log.error("disk_full", message=event.message)
-        elif not isinstance(event, METRICS_ONLY):
+        elif not isinstance(event, UNLOGGED):
             self._log.info(_EVENT_NAMES[type(event)], **event._asdict())
 
     def _buffer(self, request: RequestDone) -> None:
@@ -352,15 +361,7 @@ class Log:
 
 
 # Not logged: too frequent, or covered by a later event. Metrics count them.
-METRICS_ONLY = (
-    PlanCompiled,
-    ChangesSequenced,
-    SocketOpened,
-    StreamOpened,
-    MessagesSent,
-    TimersFired,
-    ProjectionAdvanced,
-)
+UNLOGGED = (PlanCompiled, ChangesSequenced, SocketOpened, StreamOpened, MessagesSent, TimersFired, ProjectionAdvanced)
 _EVENT_NAMES: dict[type[Event], str] = {
     SocketClosed: "socket",
     StreamClosed: "stream",
@@ -378,6 +379,7 @@ _EVENT_NAMES: dict[type[Event], str] = {
     TimerFailed: "timer_failed",
     WorkPostponed: "work_postponed",
     JobEnded: "job",
+    MatchingTrained: "matching_trained",
     ProjectionFailed: "projection_failed",
 }
 
