@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from change_workload import wait_until_sequenced
 from merges import MERGE, UNDO, merge, planned, public_id, rows_of, without_stamps
 from writer_client import HubClient
 
@@ -175,3 +176,20 @@ async def test_concurrent_merges_of_one_customer_make_one(
     assert public_id("cus", leads_to) == done[0]["customer"]["id"]
     codes = {answer["errors"][0]["extensions"]["code"] for answer in answers if "errors" in answer}
     assert codes <= {"MERGE_CHANGED", "VALUE_INVALID", "NOT_FOUND"}
+
+
+async def test_a_webhook_of_customers_alone_gets_no_deletion_that_leads_nowhere(
+    northwind_client: HubClient, connection: asyncpg.Connection
+) -> None:
+    document = """subscription { changes(filter: {types: [CUSTOMER]}) {
+        ... on Change { operation entityId redirectedTo node { ... on Customer { formerIds } } } } }"""
+    dry_run = """mutation ($input: WebhookDryRunInput!) { webhookDryRun(input: $input) { samples } }"""
+    survivor, former = [await create(northwind_client, name) for name in ("of customers", "alone")]
+    await merge(northwind_client, survivor, former)
+    await wait_until_sequenced(connection)
+    answer = await northwind_client.query(dry_run, {"input": {"query": document, "days": 1}})
+    events = [sample["data"]["changes"] for sample in answer["webhookDryRun"]["samples"]]
+    (deletion,) = [event for event in events if event["entityId"] == former and event["operation"] == "DELETE"]
+    assert deletion["redirectedTo"] == survivor
+    (update,) = [event for event in events if event["entityId"] == survivor and event["operation"] == "UPDATE"]
+    assert (update["redirectedTo"], update["node"]) == (None, {"formerIds": [former]})
