@@ -156,8 +156,8 @@ async def test_a_policy_of_attributes_chooses_for_each_key(
     trust = {"criteria": ["SOURCE_TRUST"], "trustedSources": ["erp", "shop"]}
     done = await policy(northwind_client, "attributes", **trust)
     try:
-        (change,) = done["changes"]
-        assert (change["customerId"], change["source"]) == (customer, "erp, shop")
+        (change,) = [change for change in done["changes"] if change["customerId"] == customer]
+        assert change["source"] == "erp, shop"
         believed = {"size": "M", "vip": True, "color": "red", "sql": {"a": None}}
         assert json.loads(change["after"]) == await attributes() == believed
         await update(

@@ -18,15 +18,19 @@ from hub.domain.matching.training import SAMPLE, collect
 IS_BUILT = "select not rebuilding from projections where name = 'match_candidates'"
 GROWN = """update match_models set parameters = parameters || '{"customers": 1}', trained_at = now()"""
 BUILT = "update projections set rebuilding = false where name = 'match_candidates'"
-PAIRS = 30
+FAMILY_NAMES = """Adler Brandt Conrad Dorn Ebert Falk Grothe Hahn Igel Jahnke Kessler Lang Moser Nolte Oppermann Pfeiffer
+    Quast Ritter Sommer Thiele Ulrich Vollrath Wagner Xanten Yps Zander Bischof Krug Munk Wolff"""
+FAMILIES = FAMILY_NAMES.split()
+PAIRS = len(FAMILIES)
 
 
 @pytest.fixture(scope="module")
 async def hub(create_database: CreateDatabase, empty_dsn: str) -> AsyncIterator[MatchingHub]:
     """A hub with customers who are recorded twice, with one e-mail address."""
     async with open_matching_hub(await create_database("migrated")) as matching_hub:
-        for number in range(PAIRS):
-            await pair(matching_hub, f"Vollrath{number}", email=f"vollrath{number:03d}@vollrath-online.net")
+        for number, name in enumerate(FAMILIES):
+            email = f"{name.lower()}@{name.lower()}-online.net"
+            await pair(matching_hub, name, email=email, bornOn=f"{1950 + number}-{number % 12 + 1:02d}-11")
         await matching_hub.refresh()
         yield matching_hub
 
