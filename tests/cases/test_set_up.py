@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import RunCommand
-from conftest import with_database
+from conftest import CreateDatabase, with_database
 
 from hub.db import migrate
 from hub.domain.access import api_keys, shipped_roles
@@ -127,9 +127,9 @@ def test_s2_a_client_program_creates_a_cluster_only_when_asked(
 
 
 async def test_s2_a_database_without_tables_is_reported_in_one_line(
-    run_command: RunCommand, postgres_server: PostgresServer
+    run_command: RunCommand, create_database: CreateDatabase
 ) -> None:
-    dsn = with_database(postgres_server.dsn, "hub")
+    dsn = await create_database("template0")
     code, output, errors = await run_command("key", "create", "--role", "reader", HUB_DATABASE_URL=dsn)
     assert (code, output, errors.count("\n")) == (1, "", 1)
     assert errors.startswith("hub: migrations: the database has no tables yet, ")

@@ -138,7 +138,7 @@ async def test_criteria_choose_among_sources(
         await northwind_client.query(DROP, {"id": done["survivorshipPolicy"]["id"]})
 
 
-async def test_a_policy_of_attributes_chooses_for_each_key(
+async def test_a_policy_of_attributes_chooses_key_by_key(
     northwind_client: HubClient, connection: asyncpg.Connection, keys: dict[str, str]
 ) -> None:
     customer = await create(northwind_client, keys["erp"], name="Attrib", attributes={"size": "M", "vip": True})
@@ -148,8 +148,10 @@ async def test_a_policy_of_attributes_chooses_for_each_key(
         """update customers set attributes = attributes || '{"sql": {"a": null}}' where id = $1""", key
     )
 
-    async def attributes(of: str = customer) -> Any:
-        answer = await northwind_client.query("query ($id: ID!) { customer(id: $id) { attributes } }", {"id": of})
+    async def attributes(public_id: str = customer) -> Any:
+        answer = await northwind_client.query(
+            "query ($id: ID!) { customer(id: $id) { attributes } }", {"id": public_id}
+        )
         return answer["customer"]["attributes"]
 
     assert await attributes() == {"size": "L", "color": "red", "sql": {"a": None}}

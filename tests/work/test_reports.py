@@ -146,6 +146,12 @@ ANDREWS_UNIT = '{ orgUnits(filter: {code: {eq: "northwind"}}) { nodes { id } } }
 CLOCKS = "query ($id: ID!) { reportIssue(id: $id) { clocks { nodes { name status dueAt } } checker { number } } }"
 
 
+async def _clock_times(client: HubClient, issue: str, person: ActingPerson) -> list[tuple[str, str]]:
+    """Statuses and due times of a report's clocks."""
+    clocks = (await client.query(CLOCKS, {"id": issue}, key=person.key))["reportIssue"]["clocks"]["nodes"]
+    return sorted((clock["status"], clock["dueAt"]) for clock in clocks)
+
+
 async def test_a_form_is_due_in_working_time_and_checked_by_the_head_of_the_unit(
     client: HubClient, nancy: ActingPerson, andrew: ActingPerson
 ) -> None:
@@ -162,7 +168,7 @@ async def test_a_form_is_due_in_working_time_and_checked_by_the_head_of_the_unit
     (issue,) = await _issues(client, "week_of_nancy", key=nancy.key)
     assert (issue["startsOn"], issue["endsOn"], issue["facts"]) == ("2026-03-02", "2026-03-08", None)
     clocks = (await client.query(CLOCKS, {"id": issue["id"]}, key=nancy.key))["reportIssue"]["clocks"]["nodes"]
-    assert clocks == [{"name": "REPORT", "status": "RUNNING", "dueAt": "2026-03-09T06:30:00+00:00"}]
+    assert clocks == [{"name": "REPORT", "status": "RUNNING", "dueAt": (due := "2026-03-09T06:30:00+00:00")}]
     listed = """{ notifications(filter: {text: {contains: "The week"}}, orderBy: {field: NOTIFIED_AT}) { nodes { text } } }"""
     (assigned,) = (await client.query(listed, key=nancy.key))["notifications"]["nodes"]
     assert assigned["text"] == "To be written: The week of 2026-03-02, due 2026-03-09 06:30 UTC"
@@ -183,11 +189,8 @@ async def test_a_form_is_due_in_working_time_and_checked_by_the_head_of_the_unit
     assert (await client.query(CHECK, {"input": returned}, key=andrew.key))["reportCheck"]["reportIssue"][
         "status"
     ] == "OPEN"
-    again = (await client.query(CLOCKS, {"id": issue["id"]}, key=nancy.key))["reportIssue"]["clocks"]["nodes"]
-    assert sorted((clock["status"], clock["dueAt"]) for clock in again) == [
-        ("MET", "2026-03-09T06:30:00+00:00"),
-        ("RUNNING", "2026-03-09T06:30:00+00:00"),  # four hours from its return, at midnight
-    ]
+    # Four hours from its return, at midnight.
+    assert await _clock_times(client, issue["id"], nancy) == [(status, due) for status in ("MET", "RUNNING")]
     submit["sections"]["plan"] = "Visit QUICK-Stop."
     await client.query(SUBMIT, {"input": submit}, key=nancy.key)
     checked = (await client.query(CHECK, {"input": {"id": issue["id"], "note": "Good."}}, key=andrew.key))[

@@ -121,10 +121,7 @@ async def upsert_report(
     changes |= {} if calendar is None else {"calendar_id": await find_calendar(tx, viewer, calendar)}
     supplied = {"period": period, "per": per, "variables": variables, "sections": sections, "subjects": subjects}
     changes |= check_changes({**supplied, "due_after_seconds": due_after_seconds, "active": active}, changes)
-    await tx.execute(_LOCK_NAME, f"reports.name={name}")
-    key = await tx.fetchval(_FIND, name)
-    await rows.require_nameable(tx, viewer, Report, key, "name")
-    Report.require(viewer, "create" if key is None else "update")
+    key = await _lock_named(tx, viewer, name)
     if key is None:
         if expected_version is not None:
             message = "expected_version: there is no report with this name; leave it out to make a new one."
@@ -132,6 +129,15 @@ async def upsert_report(
         return ReportUpsertPayload(await _create(tx, viewer, name, changes, now, report_runner), True)
     await _update(tx, viewer, key, changes, now, expected_version, report_runner)
     return ReportUpsertPayload(key, False)
+
+
+async def _lock_named(tx: Connection, viewer: Viewer, name: str) -> UUID | None:
+    """The key of the report with this name, None for none; raises NotFound and Forbidden if it may not be written."""
+    await tx.execute(_LOCK_NAME, f"reports.name={name}")
+    key: UUID | None = await tx.fetchval(_FIND, name)
+    await rows.require_nameable(tx, viewer, Report, key, "name")
+    Report.require(viewer, "create" if key is None else "update")
+    return key
 
 
 async def _create(
