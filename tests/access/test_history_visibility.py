@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 import random_runs
+from change_workload import wait_until_projected
 from conftest import CreateDatabase, create_api_key
 from oracle import edge_rows
 from oracle.data import Dataset, is_internal, load
@@ -146,14 +147,14 @@ async def edited_database(
     await edge_rows.add(dsn)
     connection = await asyncpg.connect(dsn)
     owner = await connection.fetchval("select id from customers where name = 'Around the Horn'")
-    # Without projections, whose writes would come between a look at the past and the next.
-    async with open_hub_client(dsn, Settings(webhooks=False, jobs=False)) as hub:
+    async with open_hub_client(dsn) as hub:
         leaf = await connection.fetchval("select id from org_units where code = '20852'")
         edited = EditedDatabase(hub, connection, random.Random(f"{random_runs.seed()} past"), owner, leaf)
         await create_history(edited, request.param)
-        add = "insert into customers (kind, status, stage, tier, name, unit_id)"
-        add += " values ('PERSON', 'ACTIVE', 'PROSPECT', 'GOLD', $1, $2)"
-        await connection.execute(add, UNEDITED_CUSTOMER, leaf)
+        await connection.execute(
+            "insert into customers (tier, name, unit_id) values ('GOLD', $1, $2)", UNEDITED_CUSTOMER, leaf
+        )
+        await wait_until_projected(connection)
         yield edited
     await connection.close()
 

@@ -262,7 +262,7 @@ SUCCESSORS = (
 
 
 async def test_an_end_is_announced_unless_another_covers_as_much_without_a_gap(bank: Organisation) -> None:
-    manager, text = await bank.hire("Sun"), "Your AUTHORITY LOAN ends at 2026-08-01 00:00 UTC."
+    manager, text = await bank.hire("Teng"), "Your AUTHORITY LOAN ends at 2026-08-01 00:00 UTC."
     values = {"limit": "500", "currency": "CNY", "validFrom": "2026-07-01T00:00:00Z"}
     people = [await bank.hire(f"Gao {number}", role="agent") for number in range(len(SUCCESSORS))]
     successors = []
