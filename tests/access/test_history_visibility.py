@@ -159,9 +159,6 @@ async def edited_database(
     await connection.close()
 
 
-# -- the rules, plainly -------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class HistoryRules:
     """What a viewer may see of the past."""

@@ -295,7 +295,8 @@ async def wait_until_projected(connection: Connection, seconds: float = WAIT_TIM
     """Waits until all that is derived from customers follows from the last change of one."""
     behind = """
         select count(*) from projections where rebuilding or position < (
-            select max(o.position) from change_order as o join change_log as l on l.id = o.id where l.table_name = 'customers')
+            select max(o.position) from change_order as o join change_log as l on l.id = o.id
+            where l.table_name in ('customers', 'identifiers', 'contacts', 'contact_points', 'addresses'))
     """
 
     async def is_current() -> bool:

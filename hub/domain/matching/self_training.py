@@ -104,8 +104,8 @@ async def _add(tx: Connection, sample: TrainingSample, customers: Sequence[UUID]
     async for part in in_parts(list(others.items())):
         keys.update((key, blocking_keys(record)) for key, record in part)
     known = {**others, **records}
-    async for part in in_parts(sorted(pair for pair in pairs if known.keys() >= set(pair))):
-        for first, second in part:
+    async for known_pairs in in_parts(sorted(pair for pair in pairs if known.keys() >= set(pair))):
+        for first, second in known_pairs:
             shared = {keys[first][key] for key in keys[first].keys() & keys[second].keys()}
             sample.add_pair(known[first], known[second], shared, (first in records) + (second in records))
 
