@@ -129,6 +129,7 @@ async def create_history(edited_database: EditedDatabase, rounds: int) -> None:
         for entity, key in edited_database.rng.sample(all_rows, len(all_rows) // 2):
             await edit_row(edited_database, entity, key)
         edited_database.moments.append(await edited_database.connection.fetchval("select clock_timestamp()"))
+    await wait_until_projected(edited_database.connection)
     await edited_database.connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads
     )
@@ -154,7 +155,6 @@ async def edited_database(
         await connection.execute(
             "insert into customers (tier, name, unit_id) values ('GOLD', $1, $2)", UNEDITED_CUSTOMER, leaf
         )
-        await wait_until_projected(connection)
         yield edited
     await connection.close()
 
