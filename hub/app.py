@@ -4,17 +4,19 @@ import asyncio
 import gc
 import resource
 import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime, timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
 import uvloop
 
 from hub import graph, observability, scheduler
+from hub.background_work import WorkTypes, running_work
 from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed
 from hub.changefeed.sequencer import Sequencer
@@ -41,13 +43,11 @@ from hub.engine.request import GraphQLRequest
 from hub.engine.roles.checks import RoleChecker
 from hub.engine.shared_buckets import SharedBuckets
 from hub.errors import HubError, Unauthenticated, Unavailable
-from hub.jobs.context import JobServices
+from hub.event_log import start_log
 from hub.jobs.export_job import ExportChecks, find_export
-from hub.jobs.runner import running_jobs
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
-from hub.observability import DiskFull, HubReady, HubStopping, Log, emit
-from hub.projections.runner import running_projections
+from hub.observability import DiskFull, HubReady, emit
 from hub.report_runner import ReportRunner
 from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
@@ -56,6 +56,7 @@ from hub.subscriptions.registry import SubscriptionRegistry
 from hub.time_source import REAL_TIME, TimeSource
 from hub.timer_loop import REAL_CLOCK, ClockTools, TimerLoop, open_clock
 from hub.viewer import ADMIN, Viewer
+from hub.wakeups import sending_wakeups
 from hub.web import exports, health, page_sessions, pages, server, uploads
 from hub.web.asgi import AsgiApp
 from hub.web.auth import ApiKeyCache, Credentials
@@ -65,10 +66,8 @@ from hub.web.exports import FindExport
 from hub.web.metrics import Metrics
 from hub.web.token_keys import IssuerKeySets
 from hub.web.tokens import TokenCache, TokenVerifier
-from hub.webhooks import worker as webhooks
 from hub.webhooks.documents import DryRuns, WebhookDocuments
 from hub.webhooks.egress import EgressPolicy
-from hub.webhooks.expander import UtcClock, utc_now
 from hub.webhooks.issuer_documents import IssuerDocuments
 
 _version = sa.table("alembic_version", sa.column("version_num"))
@@ -181,7 +180,8 @@ def create_app(
 ) -> AsgiApp:
     """Builds the ASGI app from its parts. Holds no resource."""
     context = GatewayContext(engine, key_cache, streams, settings, documents, time_source)
-    routes = health.routes(probe_database, metrics if settings.metrics else None)
+    worker_is_down = metrics.worker_is_down if metrics else None
+    routes = health.routes(probe_database, metrics if settings.metrics else None, worker_is_down)
     routes += pages.routes(enabled=settings.graphiql)
     if settings.graphiql and sessions is not None:
         routes += page_sessions.routes(sessions, key_cache, context.trusted_proxies)
@@ -201,6 +201,8 @@ async def build_graphql_engine(
     accounts: CostAccounts | None = None,
     audit: AuditBuffer | None = None,
     clock: ClockTools = REAL_CLOCK,
+    *,
+    refreshes_rules: bool = True,
 ) -> tuple[Engine, ChangeCursors, secrets.Encryptor]:
     """Builds the engine on a database, with the cursor codec and the encryptor that it shares with other components.
 
@@ -214,7 +216,8 @@ async def build_graphql_engine(
 
     schema = graph.build_with(settings.customer_columns)
     now = await clock.time_source.read()
-    await _refresh_stored_rules(pool, now)
+    if refreshes_rules:  # else another process of the hub has just done so
+        await _refresh_stored_rules(pool, now)
 
     def injected(engine: Engine) -> dict[str, object]:
         feed = ChangeFeed(changefeed_pool, cursors)
@@ -274,16 +277,34 @@ def _database_probe(pool: Pool, disk_space: DiskSpace) -> health.DatabaseProbe:
     return probe_database
 
 
+class Peers(NamedTuple):
+    """What a process of `hub serve` shares with the others. A worker among them does the work beside serving."""
+
+    folder: Path  # of metrics and budgets
+    wakeups: Connection | None  # the worker's; None if `hub worker` runs elsewhere
+
+
+@contextmanager
+def _counting(metrics: Metrics, disk_space: DiskSpace) -> Iterator[None]:
+    """Counts events while the body runs."""
+    removers = [observability.add_handler(metrics), observability.add_handler(disk_space, DiskFull)]
+    try:
+        yield
+    finally:
+        for remove_handler in removers:
+            remove_handler()
+
+
 @asynccontextmanager
-async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) -> AsyncIterator[AsgiApp]:
-    """Runs the whole hub on a database, without a socket. Worker processes share metrics and budgets in the folder `shared`."""
+async def lifespan(settings: Settings, dsn: str, peers: Peers | None = None) -> AsyncIterator[AsgiApp]:
+    """Runs a hub on a database, without a socket: all of it, or what one of its processes does that serve."""
+    shared = peers and peers.folder
     async with open_pools(settings, dsn) as pools:
         disk_space, documents, audit = DiskSpace(pools.requests), TrustedDocuments(), AuditBuffer()
         clock = await open_clock(settings, pools.timers)
         await load_manifests(pools.requests, settings.trusted_documents, documents, clock.time_source.now())
-        metrics = Metrics(shared)
-        remove_handlers = [observability.add_handler(metrics), observability.add_handler(disk_space, DiskFull)]
-        try:
+        metrics = Metrics(shared, alone=settings.workers == 1, has_worker=bool(peers and peers.wakeups))
+        with _counting(metrics, disk_space):
             async with (
                 running_authenticator(pools.keys, settings, clock.time_source) as key_cache,
                 scheduler.run_all(pools.requests, key_cache, documents, metrics, audit, settings, clock.time_source),
@@ -301,12 +322,12 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                     Sequencer(dsn, settings).running(),
                     SubscriptionRegistry(engine, changefeed, live_shares).running() as streams,
                     TimerLoop(clock, pools.timers).running(),
-                    running_projections(settings, dsn, cursors, engine.redirects.refreshing),
-                    webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor)
-                    if settings.webhooks
-                    else nullcontext(),
-                    running_jobs(dsn, JobServices(settings, engine, cursors, documents, clock.time_source))
-                    if settings.jobs
+                    engine.redirects.refreshing(),
+                    running_work(
+                        *(settings, dsn, engine, cursors, encryptor, documents, clock.time_source),
+                        WorkTypes(settings.webhooks, settings.jobs),
+                    )
+                    if peers is None
                     else nullcontext(),
                 ):
                     yield create_app(
@@ -322,67 +343,27 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                         find_export=find_export(pools.requests, clock.time_source),
                         file_uploads=Uploads(pools.requests, settings.upload_limit, settings.upload_count),
                     )
-        finally:
-            for remove_handler in remove_handlers:
-                remove_handler()
 
 
-@asynccontextmanager
-async def webhook_worker_lifespan(settings: Settings, dsn: str, clock: UtcClock = utc_now) -> AsyncIterator[None]:
-    """Runs webhooks and jobs without a server; it also sequences changes if no other process does."""
-    pool = await Pool.open(dsn, settings)
-    try:
-        documents, hub_clock = TrustedDocuments(), await open_clock(settings, pool)
-        async with pool.connection() as connection:
-            await documents.refresh(connection)
-        engine, cursors, encryptor = await build_graphql_engine(settings, pool, pool, clock=hub_clock)
-        async with (
-            Sequencer(dsn, settings).running(),
-            webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor, clock),
-            running_jobs(dsn, JobServices(settings, engine, cursors, documents, hub_clock.time_source)),
-            running_projections(settings, dsn, cursors),
-        ):
-            yield
-    finally:
-        await pool.close()
-
-
-def run_worker_process(settings: Settings, dsn: str) -> None:
-    """Runs a process that sends webhooks and runs jobs, until a signal."""
-    uvloop.run(_run_worker_process(settings, dsn))
-
-
-async def _run_worker_process(settings: Settings, dsn: str) -> None:
-    stopping = asyncio.Event()
-    for signal_number in server.STOP_SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
-    async with webhook_worker_lifespan(settings, dsn):
-        freeze_gc()
-        emit(HubReady("it sends webhooks and runs jobs"))
-        await stopping.wait()
-        emit(HubStopping("a signal"))
-
-
-def serve(settings: Settings, dsn: str, server_socket: socket.socket, shared: Path | None = None) -> None:
+def serve(settings: Settings, dsn: str, server_socket: socket.socket, peers: Peers) -> None:
     """Runs a serving process, from the open socket to the last response."""
     _raise_file_limit()
-    uvloop.run(_serve(settings, dsn, server_socket, shared))
+    uvloop.run(_serve(settings, dsn, server_socket, peers))
 
 
-def serve_worker(settings: Settings, dsn: str, server_socket: socket.socket, shared: Path | None = None) -> None:
+def serve_worker(settings: Settings, dsn: str, server_socket: socket.socket, peers: Peers) -> None:
     """Runs one of several serving processes, with its own log."""
-    log = Log(requests=settings.log_requests)
-    log.capture_stdlib_logging()
-    observability.add_handler(log)
-    serve(settings, dsn, server_socket, shared)
+    log = start_log(requests=settings.log_requests)
+    serve(settings, dsn, server_socket, peers)
     log.flush()
 
 
-async def _serve(settings: Settings, dsn: str, server_socket: socket.socket, shared: Path | None) -> None:
-    async with lifespan(settings, dsn, shared=shared) as app:
-        freeze_gc()
-        emit(HubReady(server.url(settings, server_socket)))
-        await server.create_server(app, settings).serve([server_socket])
+async def _serve(settings: Settings, dsn: str, server_socket: socket.socket, peers: Peers) -> None:
+    with sending_wakeups(peers.wakeups):
+        async with lifespan(settings, dsn, peers) as app:
+            freeze_gc()
+            emit(HubReady(server.url(settings, server_socket)))
+            await server.create_server(app, settings).serve([server_socket])
 
 
 def freeze_gc() -> None:

@@ -149,7 +149,7 @@ def worker(data: DataDirOption = None) -> None:
     """Send webhooks and run jobs only, beside serving processes or instead of them (HUB_WEBHOOKS=false, HUB_JOBS=false).
 
     Run as many as you need."""
-    launch.start_webhook_worker(settings_module.load(data_dir=data), installation.warnings(data))
+    launch.start_worker(settings_module.load(data_dir=data), installation.warnings(data))
 
 
 @app.command()

@@ -6,7 +6,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,18 +14,21 @@ from time import monotonic
 from types import FrameType
 from typing import NoReturn, TypeVar
 
-from hub import app, doctor, graph, keyfile, observability, postgres
+from hub import app, doctor, keyfile, postgres, worker
 from hub.db import migrate
 from hub.db.lanes import background_connections
 from hub.db.pool import Pool
 from hub.domain.access import login_links
 from hub.errors import HubError
+from hub.event_log import Log
 from hub.model.test_clock import open_time_source
-from hub.observability import Log, PostgresNotice, PostgresReady, SettingsWarning, StartupStep, emit
+from hub.observability import PostgresNotice, PostgresReady, SettingsWarning, StartupStep, add_handler, emit
+from hub.projections import runner as projections
 from hub.settings import Settings, require_clock_allowed
 from hub.web import server
 from hub.web.workers import Workers
 from hub.webhooks import worker as webhooks
+from hub.worker_process import WorkerProcess, prepared_worker
 
 PoolResult = TypeVar("PoolResult")
 
@@ -35,7 +38,7 @@ def logging_events(settings: Settings, warnings: Sequence[str] = ()) -> Iterator
     """Logs events while the body runs, first the warnings about settings."""
     log = Log(requests=settings.log_requests)
     log.capture_stdlib_logging()
-    remove_handler = observability.add_handler(log)
+    remove_handler = add_handler(log)
     for text in warnings:
         emit(SettingsWarning(text))
     try:
@@ -56,7 +59,8 @@ def running_database(settings: Settings, *, create: bool = False) -> Iterator[st
         yield settings.database_url.get_secret_value()
         return
     pools = sum(size + background_connections(size) for size in (settings.pool_size, settings.stream_pool_size))
-    connections = max(100, settings.workers * (pools + 8 + webhooks.CONNECTIONS) + 20)
+    work = settings.pool_size + settings.job_concurrency + 1 + projections.CONNECTIONS + 1 + webhooks.CONNECTIONS
+    connections = max(100, settings.workers * (pools + 8) + work + 20)
     ensured = postgres.ensure(
         settings.data_dir,
         create=create,
@@ -87,6 +91,7 @@ def up(
     with (
         logging_events(settings, warnings),
         closing(server.bind(settings)) as server_socket,
+        prepared_worker(settings, server_socket) as worker_process,
         running_database(settings, create=True) as dsn,
     ):
         asyncio.run(migrate_to_head(dsn))
@@ -97,8 +102,6 @@ def up(
         link = None
         if settings.graphiql:  # without its pages nothing could follow the link
             link = asyncio.run(with_pool(settings, dsn, lambda pool: keyfile.create_login_link(pool, key, now)))
-        if settings.workers == 1:
-            graph.build_with(settings.customer_columns)  # the slowest step: done before the address is printed
         server_socket.listen(server.BACKLOG)
         if is_new:
             print(f"key  {key}")
@@ -108,7 +111,7 @@ def up(
             print(f"GraphiQL  {server.url(settings, server_socket)}/graphiql")
             print(f"Live  {server.url(settings, server_socket)}/live")
         sys.stdout.flush()
-        serve_processes(settings, dsn, server_socket)
+        serve_processes(settings, dsn, server_socket, worker_process)
 
 
 def serve(settings: Settings, warnings: Sequence[str] = ()) -> None:
@@ -117,28 +120,33 @@ def serve(settings: Settings, warnings: Sequence[str] = ()) -> None:
     with (
         logging_events(settings, warnings),
         closing(server.bind(settings)) as server_socket,
+        prepared_worker(settings, server_socket) as worker_process,
         running_database(settings) as dsn,
     ):
         doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
-        serve_processes(settings, dsn, server_socket)
+        serve_processes(settings, dsn, server_socket, worker_process)
 
 
-def start_webhook_worker(settings: Settings, warnings: Sequence[str] = ()) -> None:
-    """Send webhooks until a signal."""
+def start_worker(settings: Settings, warnings: Sequence[str] = ()) -> None:
+    """Send webhooks, run jobs and keep projections current until a signal."""
     signal.signal(signal.SIGTERM, _exit_on_signal)
     with logging_events(settings, warnings), running_database(settings) as dsn:
         doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
-        app.run_worker_process(settings, dsn)
+        worker.run_alone(settings, dsn)
 
 
-def serve_processes(settings: Settings, dsn: str, server_socket: socket.socket) -> None:
-    """Serve in this process, or in several child processes."""
-    if settings.workers == 1:
-        app.serve(settings, dsn, server_socket)
-        return
-    with tempfile.TemporaryDirectory(prefix="hub-") as shared_folder:
-        arguments = (settings, dsn, server_socket, Path(shared_folder))
-        if not Workers(settings.workers, app.serve_worker, arguments, settings.drain_timeout).run():
+def serve_processes(
+    settings: Settings, dsn: str, server_socket: socket.socket, worker_process: WorkerProcess | None
+) -> None:
+    """Serve in this process, or in several child processes, with a worker beside them."""
+    with tempfile.TemporaryDirectory(prefix="hub-") as folder, ExitStack() as stack:
+        peers = app.Peers(Path(folder), None if worker_process is None else worker_process.wakeups)
+        if worker_process is not None:
+            stack.enter_context(worker_process.running(dsn, peers.folder))
+        arguments = (settings, dsn, server_socket, peers)
+        if settings.workers == 1:
+            app.serve(*arguments)
+        elif not Workers(settings.workers, app.serve_worker, arguments, settings.drain_timeout).run():
             raise HubError("The workers exit right after they start; see the log above.", code="INTERNAL")
 
 

@@ -58,10 +58,6 @@ def periodic_tasks(
                 await key_upkeep.record_usage(tx, last_used_at)
         return False
 
-    async def flush_metrics() -> bool:
-        metrics.save()
-        return False
-
     async def purge_idempotency_records() -> bool:
         async with pool.transaction() as tx:
             return await idempotency.purge(tx, time_source.now(), PURGE_BATCH)
@@ -86,11 +82,24 @@ def periodic_tasks(
         PeriodicTask("purge ledgers of merges", 600.0, partial(_purge_ledgers, pool, time_source)),
         PeriodicTask("purge jobs", 600.0, partial(_purge_jobs, pool, settings)),
         PeriodicTask("delete files of exports", 60.0, partial(_delete_export_files, pool, settings, time_source)),
-        PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool)),
-        PeriodicTask("flush metrics", 1.0, flush_metrics),
-        *([PeriodicTask("read the test clock", 0.5, partial(_read, time_source))] if time_source.is_test else ()),
+        *worker_tasks(pool, documents, metrics, time_source),
         *_log_tasks(pool, audit, settings),
     )
+
+
+def worker_tasks(
+    pool: Pool, documents: TrustedDocuments, metrics: Metrics, time_source: TimeSource
+) -> Iterator[PeriodicTask]:
+    """What every process keeps current, also one that does not serve."""
+
+    async def flush_metrics() -> bool:
+        metrics.save()
+        return False
+
+    yield PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool))
+    yield PeriodicTask("flush metrics", 1.0, flush_metrics)
+    if time_source.is_test:
+        yield PeriodicTask("read the test clock", 0.5, partial(_read, time_source))
 
 
 def _log_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator[PeriodicTask]:

@@ -138,7 +138,8 @@ class Settings(BaseSettings):
         "commas: `Customer.tier,Customer.attributes`. A field that is not named does not exist for those keys.",
     )
     webhooks: bool = Field(
-        True, description="Send webhooks from serving processes; turn it off if `hub worker` sends them."
+        True,
+        description="Send webhooks from the worker process of `hub serve`; turn it off if `hub worker` sends them.",
     )
     webhook_allow: Annotated[tuple[AllowedTarget, ...], NoDecode, BeforeValidator(split_commas)] = Field(
         (),
@@ -150,7 +151,9 @@ class Settings(BaseSettings):
         14, ge=1, le=3650, description="Days for which finished deliveries and their attempts are stored."
     )
     jobs: bool = Field(
-        True, description="Run imports and exports in serving processes; turn it off if `hub worker` does."
+        True,
+        description="Run imports, exports and other jobs in the worker process of `hub serve`; turn it off if `hub worker` does. "
+        "With `HUB_WEBHOOKS` off too there is no such process, and `hub worker` also keeps projections current.",
     )
     job_concurrency: int = Field(
         2,

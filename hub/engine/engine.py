@@ -99,11 +99,6 @@ class Engine:
             self._planning,
         )
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether operations of clients run or wait."""
-        return bool(self._operations)
-
     async def operation_type(self, request: GraphQLRequest, viewer: Viewer) -> OperationType:
         """The type of the requested operation; raises HubError or InvalidDocument when there is none to run."""
         return (await self._operation(request, viewer, viewer.flow)).operation_type

@@ -22,7 +22,6 @@ from hub.settings import Settings
 from hub.time_source import TimeSource
 from hub.viewer import Viewer
 
-GIVE_WAY_SECONDS = 0.002  # how long a job gives way at once; it computes three times as long in between
 MIN_RATE_SECONDS = 0.2  # a rate over a shorter time says nothing
 
 
@@ -72,7 +71,6 @@ class JobContext:
         self._stop_cause: StopCause | None = StopCause.CANCELLED if job.is_cancelled else None
         self._others_wait = False
         self._started_at, self._started_with = monotonic(), job.done
-        self._next_pause = 0.0
         self.renewed_at = monotonic()
 
     @property
@@ -124,13 +122,8 @@ class JobContext:
             self.stop(StopCause.CANCELLED)
 
     async def breathe(self) -> None:
-        """Lets other work of the process go on: a turn of the event loop, or more while clients wait for answers.
-
-        Call it about once a millisecond of a job's own computing. A job is slower beside many clients, and never stands still."""
+        """Lets other work of the process go on. Call it about once a millisecond of a job's own computing."""
         await asyncio.sleep(0)
-        if self.services.engine.is_busy and monotonic() >= self._next_pause:
-            await asyncio.sleep(GIVE_WAY_SECONDS)
-            self._next_pause = monotonic() + 3 * GIVE_WAY_SECONDS
 
     async def proceed(self) -> None:
         """Raises JobStopped if the job has to stop here. Call it between transactions."""

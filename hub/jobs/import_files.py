@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from json import JSONDecodeError
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from hub.domain.exchange.mapping_types import FileFormat
 from hub.errors import LimitExceeded
@@ -32,8 +32,7 @@ SAMPLE_BYTES = 65_536
 SAMPLE_LINES = 20
 MAX_CELL = 131_072  # characters
 MAX_COLUMNS = 2_000
-MAX_LINE_BYTES = 4_194_304  # of JSON Lines
-MAX_TEXT = 100_000  # characters of the text of a line that is shown
+MAX_LINE = 4_194_304  # bytes of a line of JSON Lines, characters of one of CSV
 BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 csv.field_size_limit(MAX_CELL)
 
@@ -101,7 +100,7 @@ def survey(path: Path, stated: FileFormat, limit: int) -> FileSurvey:
     if file.delimiter is None:
         file = replace(file, delimiter=_delimiter(text))
     if file.decimal is None and file.delimiter == ";":
-        file = replace(file, decimal=",")
+        file = replace(file, decimal=",", guesses_decimal=True)
     return _with_columns(path, FileSurvey("csv", compression, file, ()), limit)
 
 
@@ -184,15 +183,21 @@ def _distinct(header: Sequence[str]) -> tuple[str, ...]:
 class _TextLines:
     """The lines of a text, of which it remembers those since the last `forget`."""
 
-    def __init__(self, text: Iterator[str]) -> None:
+    def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
         self._passed: list[str] = []
+        self._number = 0
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = next(self._text)
+        line = self._text.readline(MAX_LINE + 1)
+        if not line:
+            raise StopIteration
+        self._number += 1
+        if len(line) > MAX_LINE:
+            _refuse_long(self._number, "characters", "a quotation mark or a line break may be missing")
         self._passed.append(line)
         return line
 
@@ -224,7 +229,7 @@ def _csv_rows(path: Path, layout: FileSurvey, limit: int) -> Iterator[_CsvRow]:
             except StopIteration:
                 return
             except csv.Error as error:
-                yield _CsvRow(number, [], _csv_fault(str(error), number, reader.line_num), lines.forget())
+                yield from _faulty_rows(str(error), number, lines.forget())
                 continue
             if number == 1 and cells and cells[0].startswith("\ufeff"):
                 cells[0] = cells[0].removeprefix("\ufeff")
@@ -237,12 +242,29 @@ def _is_excel_hint(cells: list[str], delimiter: str) -> bool:
     return cells in ([f"sep={delimiter}"], ["sep=", ""])
 
 
-def _csv_fault(error: str, number: int, last: int) -> str:
-    if "unexpected end" in error:
-        return "a quotation mark opens here and is never closed; close it, or double it where it is part of the text"
+def _faulty_rows(error: str, number: int, lines: list[str]) -> Iterator[_CsvRow]:
+    """What cannot be read from a line on. After a mark that stays open the lines are refused one by one, each with its text.
+
+    They are not read as rows of their own: within a long text, some would look like one."""
+    if "unexpected end" not in error and "field larger" not in error:
+        fault = (
+            f"a quoted cell does not end at its quotation mark (line {number + len(lines) - 1}); "
+            "double marks that are part of the text"
+        )
+        yield _CsvRow(number, [], fault, lines)
+        return
+    fault = "a quotation mark opens here and is never closed; close it, or double it where it is part of the text"
     if "field larger" in error:
-        return f"a cell that begins here has more than {MAX_CELL:,} characters; a quotation mark may be missing"
-    return f"a quoted cell does not end at its quotation mark (line {last}); double marks that are part of the text"
+        fault = f"a cell that begins here has more than {MAX_CELL:,} characters; a quotation mark may be missing"
+    for line_number, line in enumerate(lines, number):
+        if line.strip():
+            yield _CsvRow(line_number, [], fault, [line])
+        fault = f"it is within a cell that begins in line {number} and does not end; correct that line and send this one again"
+
+
+def _refuse_long(number: int, unit: str, remedy: str) -> NoReturn:
+    message = f"file: line {number} has more than {MAX_LINE:,} {unit}; {remedy}."
+    raise LimitExceeded(message, code="FILE_LIMIT", argument="file")
 
 
 def read_lines(path: Path, layout: FileSurvey, limit: int) -> Iterator[FileLine]:
@@ -272,7 +294,7 @@ def _csv_lines(path: Path, layout: FileSurvey, limit: int) -> Iterator[FileLine]
         record: dict[str, Any] = dict(zip(columns, cells, strict=False))
         fault = fault or _undecodable(record, layout)
         if fault is not None:
-            yield FileLine(number, {}, fault, _shown("".join(lines)))
+            yield FileLine(number, {}, fault, "".join(lines).rstrip("\r\n"))
         elif is_rejected:
             yield _of_source(number, {name: unguarded(cell) for name, cell in record.items()})
         else:
@@ -283,11 +305,6 @@ def _of_source(number: int, record: dict[str, Any]) -> FileLine:
     """A line that an earlier import refused, as its source had it."""
     values, text = source_record(record)
     return FileLine(number, values) if text is None else FileLine(number, {}, UNREPAIRED, text)
-
-
-def _shown(text: str) -> str:
-    """The text of a line as a cell has room for it."""
-    return text.rstrip("\r\n")[:MAX_TEXT]
 
 
 def _undecodable(record: dict[str, str], layout: FileSurvey) -> str | None:
@@ -305,11 +322,10 @@ def _json_lines(path: Path, layout: FileSurvey, limit: int) -> Iterator[FileLine
     stream, _, _ = open_bytes(path, limit)
     with stream:
         number = 0
-        while raw := stream.readline(MAX_LINE_BYTES + 1):
+        while raw := stream.readline(MAX_LINE + 1):
             number += 1
-            if len(raw) > MAX_LINE_BYTES:
-                message = f"file: line {number} has more than {MAX_LINE_BYTES:,} bytes; a line is one JSON object."
-                raise LimitExceeded(message, code="FILE_LIMIT", argument="file")
+            if len(raw) > MAX_LINE:
+                _refuse_long(number, "bytes", "a line is one JSON object")
             if raw.strip():
                 yield _json_line(number, raw, layout)
 
@@ -324,7 +340,7 @@ def _json_line(number: int, raw: bytes, layout: FileSurvey) -> FileLine:
     except (ValueError, RecursionError) as error:
         value, fault = {}, f"it is no JSON: {error}"
     if fault is not None:
-        return FileLine(number, {}, fault, _shown(raw.decode(encoding, "backslashreplace")))
+        return FileLine(number, {}, fault, raw.decode(encoding, "backslashreplace").rstrip("\r\n"))
     record: dict[str, Any] = {}
     _flatten(value, "", record)
     return _of_source(number, record) if GROUP in value else FileLine(number, record)

@@ -5,6 +5,7 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
@@ -88,6 +89,7 @@ class _Run:
         self._total = total
         self._dry_run = DryRun(context.job_id) if context.arguments.get("dry_run") else None
         mode = ImportMode(context.arguments["mode"])
+        mapping = replace(mapping, file=layout.file)  # with what was found out
         self._writer = ImportWriter(mapping, mode, context.viewer, dry_run=self._dry_run, breathe=context.breathe)
 
     async def run(self, path: Path) -> None:

@@ -37,14 +37,18 @@ def is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _number(value: Any, decimal: str | None) -> Decimal:
+def _number(value: Any, decimal: str | None, guess: str | None = None) -> Decimal:
+    """A number. `guess` is the separator of a file of which nobody said it: it reads `1,250`, and leaves `12.50` alone."""
     if isinstance(value, Decimal):
         return value
     if not isinstance(value, str):
         return parse_decimal(value)
     text = value.translate(WITHOUT_BLANKS)
-    if decimal is None and AMBIGUOUS.fullmatch(text):
-        raise ValueError(f'{value[:40]!r} can be read in two ways; say decimal = "." or "," in the mapping')
+    is_ambiguous = AMBIGUOUS.fullmatch(text) is not None
+    if decimal is None and guess is not None and (guess in text if is_ambiguous else THOUSANDS[guess].fullmatch(text)):
+        decimal = guess
+    if decimal is None and is_ambiguous:
+        raise _ambiguous(value)
     other = {".": ",", ",": "."}
     separator = decimal or ("," if "," in text and "." not in text else ".")
     if THOUSANDS[separator].fullmatch(text):
@@ -56,8 +60,17 @@ def _number(value: Any, decimal: str | None) -> Decimal:
     return parse_decimal(text.replace(",", "."))
 
 
-def _integer(value: Any, decimal: str | None) -> int:
-    number = _number(value, decimal or ".")
+def _ambiguous(value: str) -> ValueError:
+    return ValueError(f'{value[:40]!r} can be read in two ways; say decimal = "." or "," in the mapping')
+
+
+def _integer(value: Any, decimal: str | None, guess: str | None = None) -> int:
+    """A whole number. Where a decimal comma is likely, `1,000` and `1.000` may be one or a thousand, and are refused."""
+    if guess is None:
+        decimal = decimal or "."
+    elif isinstance(value, str) and AMBIGUOUS.fullmatch(value.translate(WITHOUT_BLANKS)):
+        raise _ambiguous(value)
+    number = _number(value, decimal, guess)
     if number != number.to_integral_value() or abs(number) > MAX_INT:
         raise ValueError(f"{str(value)[:40]!r} is no whole number of up to {MAX_INT:,}")
     return int(number)
@@ -146,10 +159,13 @@ def parser(annotation: Any, source: ValueSource, file: FileFormat) -> Parse:
     """The function that reads cells of a field of this type."""
     python_type = split_optional(annotation)[0]
     decimal, date_format = source.decimal or file.decimal, source.date_format or file.date_format
+    guess = None
+    if source.decimal is None and file.guesses_decimal:
+        decimal, guess = None, file.decimal
     if python_type is int:
-        return partial(_integer, decimal=decimal)
+        return partial(_integer, decimal=decimal, guess=guess)
     if python_type in (Decimal, MoneyAmount):
-        return partial(_number, decimal=decimal)
+        return partial(_number, decimal=decimal, guess=guess)
     if python_type is datetime:
         return partial(_moment, date_format=date_format, timezone=ZoneInfo(file.timezone))
     if python_type is date:

@@ -22,12 +22,12 @@ from hub.errors import Forbidden, HubError, NotFound, Unavailable
 from hub.jobs.context import JobContext, JobServices, JobStopped, StopCause
 from hub.jobs.job_types import JOB_DEFINITIONS, JobDefinition
 from hub.model.columns import metadata
-from hub.observability import Event, InternalFailure, JobEnded, RequestDone, add_handler, emit
+from hub.observability import Event, InternalFailure, JobEnded, RequestDone, WokenUp, add_handler, emit
 from hub.schema.jobs.jobs import JobStatus, JobType
 from hub.settings import Settings
 from hub.viewer import ADMIN, Viewer
 
-POLL = 1.0  # seconds between two looks, unless a mutation of this process wakes it
+POLL = 1.0  # seconds between two looks, unless a mutation wakes it
 MIN_PAUSE = 0.2  # seconds between two looks, however many mutations there are
 HEARTBEAT = 0.5  # seconds between two renewals of a lease
 CANCEL_GRACE = 0.7  # seconds that a cancelled job has to stop by itself
@@ -86,7 +86,7 @@ class JobRunner:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["JobRunner"]:
         """Runs jobs while the body runs; then they stop at their next checkpoint and are free for other processes."""
-        remove_handler = add_handler(self._on_event, RequestDone)
+        remove_handler = add_handler(self._on_event, RequestDone, WokenUp)
         slots = self._services.settings.job_concurrency
         # One slot is for jobs that give way, so that others cannot block the queue.
         tasks = [asyncio.create_task(self._work(all_types=slot > 0 or slots == 1)) for slot in range(slots)]
@@ -105,7 +105,9 @@ class JobRunner:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _on_event(self, event: Event) -> None:
-        if isinstance(event, RequestDone) and event.operation == "mutation":
+        if (isinstance(event, RequestDone) and event.operation == "mutation") or (
+            isinstance(event, WokenUp) and event.mutation
+        ):
             for wakeup in self._wakeups:
                 wakeup.set()
 

@@ -4,8 +4,8 @@ Any number of processes may run them side by side: the lock on a projection's ro
 that fails is tried again, later and later; the others go on meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -18,7 +18,7 @@ from hub.errors import HubError, Unavailable
 from hub.model import projection_state
 from hub.model.projection_state import ProjectionCursor
 from hub.model.projections import Projection, registered_projections
-from hub.observability import ChangesSequenced, Event, ProjectionAdvanced, ProjectionFailed, add_handler, emit
+from hub.observability import ChangesSequenced, Event, ProjectionAdvanced, ProjectionFailed, WokenUp, add_handler, emit
 from hub.settings import Settings
 
 POLL = 1.0  # seconds between two looks at the feed; changes that this process sequences wake the loop at once
@@ -33,27 +33,19 @@ CONNECTIONS = 2  # for all projections of a process
 
 
 @asynccontextmanager
-async def running_projections(
-    settings: Settings,
-    dsn: str,
-    cursors: ChangeCursors,
-    beside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
-) -> AsyncIterator[None]:
-    """Keeps all projections current while the body runs, on connections of their own and of a low priority.
-
-    `beside` keeps current what processes derive in memory."""
+async def running_projections(settings: Settings, dsn: str, cursors: ChangeCursors) -> AsyncIterator[None]:
+    """Keeps all projections current while the body runs, on connections of their own and of a low priority."""
     graph.declarations()  # which registers the projections
     projections = registered_projections()
     if not projections:
-        async with beside():
-            yield
+        yield
         return
     own = {"pool_size": CONNECTIONS, "statement_timeout": settings.job_statement_timeout}
     session = {"application_name": "hub-projections", "idle_in_transaction_session_timeout": "60000"}
     pool = Pool(dsn, settings.model_copy(update=own), session, background=True)
     log_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}), CHANGEFEED_SESSION)
     try:
-        async with ProjectionRunner(pool, ChangeFeed(pool, cursors, log_pool), projections).running(), beside():
+        async with ProjectionRunner(pool, ChangeFeed(pool, cursors, log_pool), projections).running():
             yield
     finally:
         await log_pool.close()
@@ -70,7 +62,7 @@ class ProjectionRunner:
     async def running(self) -> AsyncIterator["ProjectionRunner"]:
         """Applies changes in the background while the body runs; the page that runs at its end is rolled back or done."""
         tasks = [asyncio.create_task(loop.run()) for loop in self._loops]
-        remove_handler = add_handler(self._on_event, ChangesSequenced)
+        remove_handler = add_handler(self._on_event, ChangesSequenced, WokenUp)
         try:
             yield self
         finally:
@@ -80,8 +72,9 @@ class ProjectionRunner:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _on_event(self, event: Event) -> None:
-        for loop in self._loops:
-            loop.wakeup.set()
+        if isinstance(event, ChangesSequenced) or (isinstance(event, WokenUp) and event.changes):
+            for loop in self._loops:
+                loop.wakeup.set()
 
 
 class ProjectionLoop:

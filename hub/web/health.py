@@ -54,8 +54,10 @@ class Readiness:
         return self._reason
 
 
-def routes(probe: DatabaseProbe, metrics: Metrics | None) -> list[BaseRoute]:
-    """Returns the routes; /metrics only if `metrics` is set."""
+def routes(
+    probe: DatabaseProbe, metrics: Metrics | None, worker_is_down: Callable[[], bool] | None = None
+) -> list[BaseRoute]:
+    """Returns the routes; /metrics only if `metrics` is set. A hub without its worker serves, and says so."""
     readiness = Readiness(probe)
 
     async def healthz(_: Request) -> Response:
@@ -64,6 +66,8 @@ def routes(probe: DatabaseProbe, metrics: Metrics | None) -> list[BaseRoute]:
     async def readyz(_: Request) -> Response:
         reason = await readiness.reason()
         body = {"status": "unready", "reason": reason} if reason else {"status": "ready"}
+        if worker_is_down is not None and worker_is_down():
+            body["worker"] = "down"
         return JSONResponse(body, 503 if reason else 200, responses.TEXT_SECURITY_HEADERS)
 
     endpoints: list[BaseRoute] = [

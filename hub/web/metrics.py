@@ -1,6 +1,6 @@
 """Prometheus metrics: counts observability events as plain numbers and builds names, labels and text only when scraped.
 
-Labels come from closed sets, so clients cannot add series. The workers of a hub share their counts through files."""
+Labels come from closed sets, so clients cannot add series. The processes of a hub share their counts through files."""
 
 import os
 import time
@@ -35,6 +35,7 @@ from hub.observability import (
     StreamOpened,
     TimerFailed,
     TimersFired,
+    WorkerStarted,
     WorkPostponed,
 )
 
@@ -43,8 +44,9 @@ BUCKET_LABELS = (*(str(bound) for bound in LATENCY_BUCKETS), "+Inf")
 OPERATIONS = ("query", "mutation", "subscription")
 STAGES = ("parse", "validate", "document", "plan", "sql", "resolve", "splice")
 
-# Seconds without a save (there is one per second) after which a worker counts as dead, with no open connections.
-WORKER_TTL = 10.0
+# Seconds without a save (there is one per second) after which a process counts as dead, with no open connections.
+PROCESS_TTL = 10.0
+SERVING_FILES, WORKER_FILES = "serving", "worker"  # how the files of processes that serve and of workers begin
 
 REQUEST_LABELS = ("operation", "status", "code")
 RequestCounts = dict[tuple[str, int, str], list[float]]
@@ -57,6 +59,7 @@ EVENT_COUNTERS: dict[type[Event], tuple[str, str]] = {
     ProjectionFailed: ("hub_projection_failures", "Attempts of projections that failed; the log says why."),
     WorkPostponed: ("hub_work_postponed", "Times that a task of the hub had to wait for rows that others held."),
     TimerFailed: ("hub_timer_failures", "Attempts of timers that failed; the log says why."),
+    WorkerStarted: ("hub_worker_starts", "Starts of workers; with more than one, the earlier ones died."),
 }
 
 # The gauges of open sockets and streams, and their steps.
@@ -86,17 +89,29 @@ SEQUENCING_COUNTERS = {
 
 
 class Metrics(Collector):
-    """The metrics of one process, or the sum over all workers if they share a folder."""
+    """The metrics of one process, or the sum over all processes of a hub if they share a folder.
 
-    def __init__(self, shared_folder: Path | None = None) -> None:
+    `alone` says that no other process serves; `has_worker`, that one works beside them."""
+
+    def __init__(
+        self,
+        shared_folder: Path | None = None,
+        files: str = SERVING_FILES,
+        *,
+        alone: bool = True,
+        has_worker: bool = False,
+    ) -> None:
         self._shared_folder = shared_folder
+        self._files = files
+        self._has_worker = has_worker
+        self._started_at = time.time()
         # By operation, status and code: count, statements, seconds, and the count per latency bucket.
         self._requests: RequestCounts = {}
         self._counts: dict[str, float] = defaultdict(float)
         self._gauges: dict[str, int] = dict.fromkeys(GAUGES, 0)
         self._registry = CollectorRegistry()
         self._registry.register(self)
-        if shared_folder is None:
+        if alone:
             ProcessCollector(registry=self._registry)
 
     def __call__(self, event: Event) -> None:
@@ -139,12 +154,19 @@ class Metrics(Collector):
             self._counts[stage if stage in STAGES else "other"] += ms
 
     def save(self) -> None:
-        """Saves this worker's counts to the shared folder, where the scraped worker reads them."""
+        """Saves this process's counts to the shared folder, where the scraped process reads them."""
         if self._shared_folder:
-            file = self._shared_folder / f"{os.getpid()}.json"
+            file = self._shared_folder / f"{self._files}-{os.getpid()}.json"
             temporary = file.with_suffix(".new")
             temporary.write_bytes(orjson.dumps([list(self._requests.items()), self._counts, self._gauges]))
             temporary.replace(file)
+
+    def worker_is_down(self) -> bool:
+        """Whether the hub should have a worker and has had none for some time."""
+        if self._shared_folder is None or not self._has_worker:
+            return False
+        alive = (file.stat().st_mtime for file in self._shared_folder.glob(f"{WORKER_FILES}-*.json"))
+        return time.time() - max(alive, default=self._started_at) >= PROCESS_TTL
 
     def exposition(self) -> bytes:
         """Returns the metrics in Prometheus's text format."""
@@ -172,6 +194,11 @@ class Metrics(Collector):
             yield CounterMetricFamily(name, description, counts.get(name, 0))
         for name, description in GAUGES.items():
             yield GaugeMetricFamily(name, description, gauges[name])
+        if self._has_worker:
+            is_up = not self.worker_is_down()
+            yield GaugeMetricFamily(
+                "hub_worker_up", "Whether the process of jobs, webhooks and projections runs.", is_up
+            )
         yield CounterMetricFamily(
             "hub_stream_messages",
             "Messages sent through subscriptions and sockets.",
@@ -198,7 +225,7 @@ class Metrics(Collector):
         gauges = dict.fromkeys(GAUGES, 0)
         for file in self._shared_folder.glob("*.json"):
             other_requests, other_counts, other_gauges = orjson.loads(file.read_bytes())
-            if time.time() - file.stat().st_mtime < WORKER_TTL:
+            if time.time() - file.stat().st_mtime < PROCESS_TTL:
                 for name, value in other_gauges.items():
                     gauges[name] += value
             for key, numbers in other_requests:

@@ -24,7 +24,7 @@ from hub.domain.webhooks.webhooks import WEBHOOK_TABLE_NAMES
 from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.errors import HubError, Unavailable
 from hub.model import exact_json
-from hub.observability import ChangesSequenced, Event, RequestDone, add_handler
+from hub.observability import ChangesSequenced, Event, RequestDone, WokenUp, add_handler
 from hub.schema.identity.merges import Merge
 from hub.subscriptions.change_streams import RETRY_DELAY, response_payload
 from hub.viewer import Viewer
@@ -104,7 +104,7 @@ class WebhookExpander:
     async def running(self) -> AsyncIterator["WebhookExpander"]:
         """Expands while the body runs."""
         task = asyncio.create_task(self._run())
-        remove_handler = add_handler(self._on_event, RequestDone, ChangesSequenced)
+        remove_handler = add_handler(self._on_event, RequestDone, ChangesSequenced, WokenUp)
         try:
             yield self
         finally:
@@ -113,12 +113,13 @@ class WebhookExpander:
             await asyncio.gather(task, return_exceptions=True)
 
     def _on_event(self, event: Event) -> None:
-        if isinstance(event, RequestDone) and event.operation == "mutation":
+        woken = event if isinstance(event, WokenUp) else WokenUp(mutation=False, changes=False)
+        if woken.mutation or (isinstance(event, RequestDone) and event.operation == "mutation"):
             due = monotonic() + AFTER_MUTATION
             if due < self._next_full_scan:  # one scan serves all mutations of a burst
                 self._next_full_scan = due
                 self._wakeup.set()
-        elif isinstance(event, ChangesSequenced) and self._any_active:
+        if (woken.changes or isinstance(event, ChangesSequenced)) and self._any_active:
             self._wakeup.set()
 
     async def _run(self) -> None:

@@ -52,6 +52,7 @@ ENGINE_USERS = (
     "hub.webhooks",
     "hub.web",
     "hub.app",
+    "hub.background_work",
     "hub.client_command_line",
     "hub.clock_command_line",
     "hub.export_command_line",

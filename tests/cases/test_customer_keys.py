@@ -16,6 +16,7 @@ from writer_client import HubClient
 
 from hub import observability
 from hub.changefeed.cursors import ChangeCursors
+from hub.event_log import Log
 from hub.observability import DiskFull
 from hub.postgres import PostgresServer
 from hub.viewer import Role
@@ -163,7 +164,7 @@ async def test_x9_a_full_disk_has_a_code_is_logged_and_is_not_ready_until_there_
 
 
 def test_x9_a_full_disk_is_one_line_of_the_log(capfd: pytest.CaptureFixture[str]) -> None:
-    log = observability.Log()
+    log = Log()
     for _ in range(3):
         log(DiskFull("could not extend file: no space"))
     (line,) = map(json.loads, capfd.readouterr().err.splitlines())

@@ -16,7 +16,7 @@ import httpx2
 import pytest
 import random_runs
 from conftest import create_api_key
-from hub_process import HubProcesses, resident_mib, run_hubs
+from hub_process import HubProcesses, children, resident_mib, run_hubs
 from imports_client import READ, START
 from postgres_process import postmaster_pid
 from reader_latencies import latencies
@@ -200,9 +200,10 @@ async def prepare(dsn: str) -> str:
 
 
 async def memory_at(hubs: HubProcesses, key: str, job: str, least: int) -> float:
-    """MiB of the hub once the import has so many lines behind it."""
+    """MiB of the hub and its worker once the import has so many lines behind it."""
     await progress(hubs.ports[0], key, job, least)
-    return resident_mib(hubs.processes[hubs.ports[0]].pid)
+    pid = hubs.processes[hubs.ports[0]].pid
+    return sum(map(resident_mib, (pid, *children(pid))))
 
 
 @pytest.mark.soak

@@ -1,14 +1,18 @@
 """What the hub tells of itself: health, readiness, metrics, log lines."""
 
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx2
 import orjson
 import pytest
 from fake_engine_hub import BEARER, FakeEngineHub, capture_events
 
-from hub.observability import ChangesSequenced, InternalFailure, LeadershipAcquired, Log, RequestDone
+from hub.event_log import Log
+from hub.observability import ChangesSequenced, InternalFailure, LeadershipAcquired, RequestDone, WorkerStarted
 from hub.settings import Settings
+from hub.web.metrics import WORKER_FILES, Metrics
 
 
 @pytest.fixture
@@ -42,6 +46,29 @@ async def test_a_hub_without_its_database_is_healthy_and_not_ready(
     assert (await fake_hub_client.get("/healthz")).status_code == 200
     answer = await fake_hub_client.get("/readyz")
     assert (answer.status_code, answer.json()) == (503, {"status": "unready", "reason": fake_hub.not_ready_reason})
+
+
+def saved_counts(folder: Path) -> Path:
+    """The one file of counts in a folder."""
+    (file,) = folder.iterdir()
+    return file
+
+
+async def test_a_hub_without_its_worker_is_ready_and_says_so(tmp_path: Path) -> None:
+    fake_hub = FakeEngineHub(Settings(), metrics=Metrics(tmp_path, has_worker=True))
+    worker = Metrics(tmp_path, WORKER_FILES)
+    worker(WorkerStarted())
+    worker.save()
+    saved = saved_counts(tmp_path)
+    transport = httpx2.ASGITransport(fake_hub.app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
+        assert (await client.get("/readyz")).json() == {"status": "ready"}
+        lines = (await client.get("/metrics")).text.splitlines()
+        assert {"hub_worker_up 1.0", "hub_worker_starts_total 1.0"} <= set(lines)
+        os.utime(saved, (0, 0))  # it has not saved its counts for long
+        ready = await client.get("/readyz")
+        assert (ready.status_code, ready.json()) == (200, {"status": "ready", "worker": "down"})
+        assert "hub_worker_up 0.0" in (await client.get("/metrics")).text.splitlines()
 
 
 async def test_metrics_count_what_was_answered(fake_hub_client: httpx2.AsyncClient) -> None:

@@ -70,6 +70,32 @@ async def test_refused_lines_may_hold_what_json_and_the_database_do_not(northwin
     assert job["rejects"][0]["record"]["name"] == "x \\u0000  y"
 
 
+NUMBERS = """
+[[rows]]
+entity = "Product"
+match = "sku"
+fields.sku = "sku"
+fields.name = { value = "N" }
+fields.category = { value = "numbers" }
+fields.unitPrice = "price"
+fields.currency = { value = "EUR" }
+"""
+PRICES = """query { products(filter: {category: {eq: "numbers"}}, orderBy: [{field: SKU}]) { nodes { unitPrice } } }"""
+
+
+async def test_a_decimal_comma_that_is_likely_decides_only_what_is_ambiguous(northwind_client: HubClient) -> None:
+    prices = ("12,50", "12.50", "1,250", "1.234,56", "1.250")
+    lines = "".join(f"N-{number};{price}\n" for number, price in enumerate(prices))
+    job = await run_import(northwind_client, NUMBERS, f"sku;price\n{lines}")
+    assert job["result"]["file"]["decimal"] == ","
+    assert [(reject["line"], reject["argument"]) for reject in job["rejects"]] == [(6, "unitPrice")]
+    stated = '[file]\ndecimal = ","\n' + NUMBERS
+    job = await run_import(northwind_client, stated, "sku;price\nN-7;12.50\nN-8;1.250\n")
+    assert [(reject["line"], reject["argument"]) for reject in job["rejects"]] == [(2, "unitPrice")]
+    nodes = (await northwind_client.query(PRICES))["products"]["nodes"]
+    assert [node["unitPrice"] for node in nodes] == ["12.5000", "12.5000", "1.2500", "1234.5600", "1250.0000"]
+
+
 async def test_the_same_file_again_writes_nothing(northwind_client: HubClient, connection: asyncpg.Connection) -> None:
     before = await connection.fetchval(LOGGED)
     job = await run_import(northwind_client, MAPPING, FILE)

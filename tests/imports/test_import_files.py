@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from hub.domain.exchange.mapping_types import FileFormat
+from hub.domain.exchange.mapping_types import FileFormat, ValueSource
 from hub.errors import HubError
 from hub.jobs.import_files import FileLine, FileSurvey, read_lines, survey
+from hub.jobs.import_values import parser
 
 LIMIT = 10_000_000
 TEXT = "name,city\nÉmile,Köln\nFrançois,Paris\n"
@@ -56,6 +57,11 @@ def test_encodings_delimiters_and_compressions_are_detected(tmp_path: Path, cont
 def test_semicolons_mean_decimal_commas(tmp_path: Path) -> None:
     layout, _ = read(tmp_path, b"a;b\n1;2,50\n")
     assert (layout.file.delimiter, layout.file.decimal) == (";", ",")
+    read_integer = parser(int, ValueSource(column="b"), layout.file)
+    assert [read_integer(cell) for cell in ("7", "7,0", "1.000.000")] == [7, 7, 1_000_000]
+    for cell in ("1,000", "1.000"):  # one or a thousand
+        with pytest.raises(ValueError, match="two ways"):
+            read_integer(cell)
 
 
 def test_quoted_line_breaks_and_delimiters_are_part_of_a_cell(tmp_path: Path) -> None:
@@ -80,8 +86,28 @@ def test_a_line_with_another_number_of_cells_is_at_fault_alone(tmp_path: Path) -
 
 def test_a_quotation_mark_that_is_never_closed_is_named(tmp_path: Path) -> None:
     _, lines = read(tmp_path, b'a,b\n1,2\n3,"4\n5,6\n')
-    assert [line.number for line in lines if line.fault] == [3]
+    assert [(line.number, line.text) for line in lines if line.fault] == [(3, '3,"4'), (4, "5,6")]
     assert "never closed" in str(lines[1].fault)
+    assert "begins in line 3" in str(lines[2].fault)
+
+
+def test_no_line_after_an_open_quotation_mark_is_lost(tmp_path: Path) -> None:
+    rows = ["a,b", '1,"open', *(f"{number},{'x' * 40}" for number in range(10_000))]
+    _, lines = read(tmp_path, "\n".join(rows).encode())
+    assert [line.number for line in lines] == list(range(2, len(rows) + 1))
+    refused = [line for line in lines if line.fault is not None]
+    assert 2_000 < len(refused) < 4_000
+    assert [line.text for line in refused] == rows[1 : len(refused) + 1]
+
+
+def test_the_text_of_a_long_line_is_whole(tmp_path: Path) -> None:
+    cells = ",".join("x" * 60_000 for _ in range(3))
+    _, lines = read(tmp_path, f"a,b\n{cells}\n".encode())
+    assert [line.text for line in lines] == [cells]
+    broken = '{"a": "' + "x" * 200_000
+    _, lines = read(tmp_path, f'{{"a": 1}}\n{broken}\n'.encode())
+    assert [line.text for line in lines] == [None, broken]
+    assert refusal(tmp_path, b"a,b\n" + b"x" * 5_000_000).code == "FILE_LIMIT"
 
 
 def test_columns_of_one_name_stay_apart(tmp_path: Path) -> None:

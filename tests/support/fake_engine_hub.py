@@ -227,11 +227,10 @@ class FakeEngineHub:
     )
     key_cache: ApiKeyCache = field(init=False)
     app: AsgiApp = field(init=False)
-    metrics: Metrics = field(init=False)
+    metrics: Metrics = field(default_factory=Metrics)
     port: int = 0
 
     def __post_init__(self) -> None:
-        self.metrics = Metrics()
         self.key_cache = ApiKeyCache(self._find, ttl=self.settings.key_cache_ttl, size=self.settings.key_cache_size)
         self.app = app.create_app(
             self.settings,

@@ -85,7 +85,11 @@ class HubProcess:
                 os.kill(self.pid, number)
 
     def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
+        """Ends all of it at once: the process that serves, and its worker."""
+        family = [self.pid, *children(self.pid)] if self.returncode is None else []
+        for process_id in family:
+            with suppress(ProcessLookupError):
+                os.kill(process_id, signal.SIGKILL)
 
 
 fork_server = cache(ForkServer)
@@ -118,6 +122,16 @@ async def is_ready(http_client: httpx2.AsyncClient) -> bool:
         return False
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process has started; of a hub, its worker. Python's own helper is none."""
+    try:
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        ids = [child for task in tasks for child in (task / "children").read_text().split()]
+        return [int(child) for child in ids if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()]
+    except FileNotFoundError:
+        return []
+
+
 def resident_mib(pid: int) -> float:
     """MiB of memory of a process."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -144,7 +158,9 @@ class HubProcesses:
     async def stop(self, port: int, signal_number: signal.Signals) -> int:
         """Ends the one at a port; its exit code."""
         hub = self.processes[port]
-        if hub.returncode is None:
+        if signal_number == signal.SIGKILL:
+            hub.kill()
+        else:
             hub.send_signal(signal_number)
         return await hub.wait()
 

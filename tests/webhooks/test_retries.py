@@ -31,12 +31,12 @@ from webhook_client import (
     wait_until_webhooks_idle,
 )
 
-from hub import app
 from hub.changefeed.feed import ChangeFeed
 from hub.observability import Event, InternalFailure, WorkPostponed, add_handler
 from hub.webhooks import deliverer, retry_schedule
 from hub.webhooks.backpressure import MIN_FAILURES
 from hub.webhooks.http_client import HttpClient, HttpResponse
+from hub.worker import worker_lifespan
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ATTEMPT_TIMES = """
@@ -101,7 +101,7 @@ async def shared_sender(create_database: CreateDatabase, empty_dsn: str) -> Asyn
     try:
         async with (
             open_webhook_hub(dsn, WEBHOOKS_OFF) as run_query,
-            app.webhook_worker_lifespan(SETTINGS, dsn, clock),
+            worker_lifespan(SETTINGS, dsn, clock),
         ):
             yield WebhookSender(run_query, dsn, connection, clock)
     finally:

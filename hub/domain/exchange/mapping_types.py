@@ -28,6 +28,9 @@ class FileFormat:
     decimal: str | None = None  # the decimal separator
     date_format: str | None = None
     timezone: str = "UTC"  # of times without an offset
+    guesses_decimal: bool = (
+        False  # whether nobody said it: `decimal` then decides what would be ambiguous, and nothing else
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,9 @@ from hub.model import exact_json, rows
 from hub.schema.jobs.jobs import Job, JobStatus, JobType
 from hub.viewer import Viewer
 
-LEASE_DURATION = timedelta(seconds=15)  # a runner renews it every second
+LEASE_DURATION = timedelta(seconds=15)  # a runner renews it every half second
+# Without a renewal for so long, a job that is cancelled waits for its runner no more: it is dead, or its lease will be lost.
+SILENCE = timedelta(seconds=1.5)
 MAX_ERRORS = 100  # errors that a job lists; its type stores all of them where there may be more
 OPERATOR = "hub"  # the owner of what the operator of the machine starts
 TURN = timedelta(seconds=10)  # how long a job runs while others wait
@@ -24,7 +26,8 @@ _ENQUEUE = "insert into job_queue (job_id, arguments, queued_at, due_at) values 
 _LEASE = """
 with due as (
     select q.job_id from job_queue as q join jobs as j on j.id = q.job_id
-    where q.due_at <= $1 and (q.lease is null or q.leased_until <= $1) and j.type = any($4::text[])
+    where q.due_at <= $1 and (q.lease is null or q.leased_until <= case when q.cancelled then $6 else $1 end)
+        and j.type = any($4::text[])
         and ($5::uuid is null or q.job_id = $5)
     order by (
         select count(*) from job_queue as o join jobs as p on p.id = o.job_id
@@ -179,7 +182,7 @@ async def lease(
 ) -> LeasedJob | None:
     """Leases the job whose turn it is; None if there is none. `only` names the one that it may be."""
     names = [type.value for type in types]
-    row = await tx.fetchrow(_LEASE, now, lease_id, LEASE_DURATION, names, only)
+    row = await tx.fetchrow(_LEASE, now, lease_id, LEASE_DURATION, names, only, _renewed_since(now))
     if row is None:
         return None
     return LeasedJob(
@@ -196,6 +199,11 @@ async def lease(
         json.loads(row["counts"]),
         json.loads(row["errors"]),
     )
+
+
+def _renewed_since(now: datetime) -> datetime:
+    """The end of a lease that was renewed just so long ago that its runner may be alive."""
+    return now + LEASE_DURATION - SILENCE
 
 
 async def start(tx: Connection, job_id: UUID, now: datetime) -> None:
@@ -264,8 +272,10 @@ async def finish(
 
 
 async def cancel(tx: Connection, job_id: UUID, now: datetime) -> bool:
-    """Asks the process that runs a job to stop it, or ends one that nobody runs; returns False for one that has ended."""
-    if await tx.fetchval(_CANCEL_RUNNING, job_id, now) is not None:
+    """Asks the process that runs a job to stop it, or ends one that nobody runs; returns False for one that has ended.
+
+    A runner that has not renewed its lease for a while counts as nobody: what it writes without a lease is rolled back."""
+    if await tx.fetchval(_CANCEL_RUNNING, job_id, _renewed_since(now)) is not None:
         return True
     if await tx.fetchval(_CANCEL_WAITING, job_id) is None:
         return False
