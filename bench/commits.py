@@ -5,9 +5,12 @@ Each hub runs from a clean checkout, on a database that its own command line mig
 
 import asyncio
 import tempfile
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+import asyncpg
 
 from bench import contenders, facts, report, usage
 from bench.checkouts import Checkout, checked_out
@@ -25,6 +28,11 @@ from bench.measure import Runner, SamplesByWorkload
 from bench.runs import BenchPlan, http_runner, log_folder, measure_rounds, read_inputs, require_equal_responses
 
 LABELS = ("A", "B")
+DERIVED_POLL = 1.0  # seconds
+DERIVING = """
+select exists (select from projections where rebuilding) or not exists (select from projections)
+    or (exists (select from customers offset 999) and not exists (select from match_models))
+"""
 LOAD_TIMEOUT = 7_200.0  # seconds that migrating and loading a database may take
 
 
@@ -91,10 +99,28 @@ def _loaded_template(server: BenchServer, checkout: Checkout, customers: int) ->
 
 
 def _load(dsn: str, checkout: Checkout, customers: int) -> None:
-    """Run `hub demo` until it serves; by then it has migrated and loaded the database."""
+    """Run `hub demo` until it serves; by then it has migrated and loaded the database. Then wait for derived rows."""
     source, port = checkout.source, free_port()
     log = log_folder() / f"load-{source.log_name}"
     with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX) as data_dir:
         arguments = ("demo", "--customers", str(customers), "--host", HOST, "--port", str(port), "--data", data_dir)
         with child_process(source.command(*arguments), source.environment(dsn), log, source.root) as process:
             wait_until_answered(process, (HOST, port), readiness_request(), log, LOAD_TIMEOUT)
+            _wait_until_derived(dsn)
+
+
+def _wait_until_derived(dsn: str) -> None:
+    """Returns once projections are built and matching has trained itself, if the commit knows either.
+
+    Otherwise a hub would build them while it is measured."""
+    deadline = time.monotonic() + LOAD_TIMEOUT
+    while with_connection(dsn, _is_deriving):
+        if time.monotonic() > deadline:
+            raise BenchmarkError("the projections are not built; see the load's log")
+        time.sleep(DERIVED_POLL)
+
+
+async def _is_deriving(connection: asyncpg.Connection) -> bool:
+    if not await connection.fetchval("select to_regclass('projections') is not null"):
+        return False
+    return bool(await connection.fetchval(DERIVING))

@@ -10,7 +10,7 @@ COUNTRY_STAGES = 12
 
 # Ordering by a digest of the key draws at random, with the same result every time.
 _CUSTOMERS = """
-select c.id from customers c join org_units u on u.id = c.unit_id
+select c.id, c.name from customers c join org_units u on u.id = c.unit_id
 where $1::text is null or u.path <@ $1::text::ltree
 order by md5(c.id::text) limit $2
 """
@@ -36,6 +36,7 @@ class WorkloadInputs:
 
     customers: list[UUID]
     country_stages: list[tuple[str, str]]
+    names: list[str]  # of the customers
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,11 @@ async def read_inputs(connection: asyncpg.Connection, unit: str | None = None) -
 
     `unit`, a path, limits the ids to its subtree.
     """
-    customers = [row["id"] for row in await connection.fetch(_CUSTOMERS, unit, CUSTOMERS)]
+    rows = await connection.fetch(_CUSTOMERS, unit, CUSTOMERS)
     country_stages = [(row["country"], row["stage"]) for row in await connection.fetch(_COUNTRY_STAGES, COUNTRY_STAGES)]
-    if not customers or not country_stages:
+    if not rows or not country_stages:
         raise SystemExit("the data set has too few customers; load a larger one (see bench/README.md)")
-    return WorkloadInputs(customers, country_stages)
+    return WorkloadInputs([row["id"] for row in rows], country_stages, [row["name"] for row in rows])
 
 
 async def read_bindings(connection: asyncpg.Connection, inputs: WorkloadInputs) -> KeyBindings:

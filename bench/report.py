@@ -109,7 +109,7 @@ def lead_lines(medians: Medians, names: Sequence[str]) -> list[str]:
         ratios = [
             by_name[HUB].rate / by_name[name].rate
             for workload_name, by_name in medians.items()
-            if workload_name not in ("W5", "W6") and {HUB, name} <= by_name.keys()
+            if workload_name not in ("W5", "W6", "W7") and {HUB, name} <= by_name.keys()
         ]
         if ratios and name != PGBENCH:
             lines.append(f"hub ÷ {name}, W1–W4: geometric mean {geometric_mean(ratios):.2f}, minimum {min(ratios):.2f}")

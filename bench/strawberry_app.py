@@ -225,6 +225,11 @@ class RecordInteractionPayload:
 
 
 @strawberry.type
+class RenameCustomerPayload:
+    customer: CustomerNode
+
+
+@strawberry.type
 class ContenderMutation:
     @strawberry.mutation
     async def record_interaction(self, info: LoaderInfo, input: InteractionInput) -> RecordInteractionPayload:
@@ -233,6 +238,14 @@ class ContenderMutation:
             session.add(row)
             await session.commit()
         return RecordInteractionPayload(interaction=row)
+
+    @strawberry.mutation
+    async def rename_customer(self, info: LoaderInfo, id: strawberry.ID, name: str) -> RenameCustomerPayload:
+        async with info.context.sessions() as session:
+            row: Any = await session.get_one(CustomerRow, UUID(id))
+            row.name = name
+            await session.commit()
+        return RenameCustomerPayload(customer=row)
 
 
 class StrawberryEndpoint(GraphQL[Loaders, None]):

@@ -243,7 +243,38 @@ W6 = Workload(
     _no_variables,
 )
 
-WORKLOADS = (W1, W2, W3, W4, W5, W6)
+
+def _new_names(inputs: WorkloadInputs, contender: str) -> list[dict[str, Any]]:
+    """Each customer gets a second family name, then the old name back: every update changes a name."""
+    names = inputs.names[:RENAMED_CUSTOMERS]
+    ids = _ids(inputs, contender)[: len(names)]
+    return [
+        {**id_, "name": name + ending} for ending in (SECOND_NAME, "") for id_, name in zip(ids, names, strict=True)
+    ]
+
+
+RENAMED_CUSTOMERS = 250  # so few that a turn reaches all of them
+SECOND_NAME = " Benchworth"  # which no customer of the data set has
+
+W7 = Workload(
+    "W7",
+    "one customer renamed and returned",
+    {
+        HUB: """mutation W7($id: ID!, $name: String!) {
+  updated: customerUpdate(input: {id: $id, name: $name}) { customer { name kind country language } }
+}""",
+        POSTGRAPHILE: """mutation W7($id: UUID!, $name: String!) {
+  updated: updateCustomer(input: {rowId: $id, patch: {name: $name}}) { customer { name kind country language } }
+}""",
+        STRAWBERRY: """mutation W7($id: ID!, $name: String!) {
+  updated: renameCustomer(id: $id, name: $name) { customer { name kind country language } }
+}""",
+    },
+    _new_names,
+    writes=True,
+)
+
+WORKLOADS = (W1, W2, W3, W4, W5, W6, W7)
 
 
 def normalized_data(answer: bytes) -> Any:

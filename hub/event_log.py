@@ -23,6 +23,7 @@ from hub.observability import (
     JobEnded,
     LeadershipAcquired,
     LeadershipLost,
+    MatchingTrained,
     MessagesSent,
     PlanCompiled,
     PostgresNotice,
@@ -158,6 +159,7 @@ _EVENT_NAMES: dict[type[Event], str] = {
     WorkPostponed: "work_postponed",
     JobEnded: "job",
     ProjectionFailed: "projection_failed",
+    MatchingTrained: "matching_trained",
     WorkerEnded: "worker_ended",
 }
 

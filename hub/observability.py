@@ -214,6 +214,14 @@ class WokenUp(NamedTuple):
     changes: bool
 
 
+class MatchingTrained(NamedTuple):
+    """Matching has new parameters, learned from a sample of customers; a weight moved by `shift` bits at most."""
+
+    version: int
+    sampled: int
+    shift: float
+
+
 class AuditReadsDropped(NamedTuple):
     """Reads were not recorded, because the buffer of the audit log was full."""
 
@@ -251,6 +259,7 @@ Event = (
     | WorkerStarted
     | WorkerEnded
     | WokenUp
+    | MatchingTrained
 )
 EventHandler = Callable[[Event], None]
 

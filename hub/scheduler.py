@@ -20,7 +20,7 @@ from hub.domain.exchange import dry_runs, import_store
 from hub.domain.identity import merging
 from hub.domain.identity.merge_commands import MergeLimits
 from hub.domain.jobs import queue as job_queue
-from hub.domain.matching import automatic, calibration, decisions
+from hub.domain.matching import automatic, decisions, self_training
 from hub.domain.webhooks import retention
 from hub.jobs.export_job import delete_old_files
 from hub.model import idempotency, timer_runs
@@ -121,9 +121,9 @@ def _log_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator[P
 
 
 def _matching_tasks(pool: Pool, settings: Settings, time_source: TimeSource) -> Iterator[PeriodicTask]:
-    async def calibrate() -> bool:
+    async def train() -> bool:
         async with pool.transaction() as tx:
-            await calibration.calibrate(tx, time_source.now())
+            await self_training.train_if_grown(tx, time_source.now())
         return False
 
     async def reopen_candidates() -> bool:
@@ -132,7 +132,7 @@ def _matching_tasks(pool: Pool, settings: Settings, time_source: TimeSource) -> 
             await decisions.reopen_abandoned(tx, time_source.now())
         return False
 
-    yield PeriodicTask("calibrate matching", 60.0, calibrate)
+    yield PeriodicTask("train matching", 60.0, train)
     yield PeriodicTask("reopen candidates", 10.0, reopen_candidates)
     least_score = settings.match_automatic_merge
     if least_score is None:

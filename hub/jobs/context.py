@@ -66,6 +66,7 @@ class JobContext:
         self.done, self.total = job.done, job.total
         self.counts: Mapping[str, int] = job.counts
         self.errors: Sequence[Mapping[str, Any]] = job.errors
+        self.result = job.result  # as it was when this run began
         self._lease = job.lease
         self._preemptible = preemptible
         self._stop_cause: StopCause | None = StopCause.CANCELLED if job.is_cancelled else None

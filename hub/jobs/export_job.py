@@ -22,6 +22,7 @@ from hub.engine.budgets import MAX_PAUSE, CostAccount
 from hub.engine.catalog.scalars import encode_id
 from hub.engine.engine import Engine
 from hub.engine.execution.exports import ExportSource
+from hub.engine.execution.redirects import REDIRECTED_FROM
 from hub.engine.request import GraphQLRequest
 from hub.jobs.context import JobContext
 from hub.jobs.file_formats import RowFile, open_row_file, require_format
@@ -95,8 +96,7 @@ async def run_export(context: JobContext) -> None:
         row_file = open_row_file(stream, source.columns, format, compression, raw=arguments["raw"])
         await _write_rows(context, source, row_file)
         await asyncio.to_thread(row_file.finish)
-    is_personal = source.audit is not None
-    await _record(context, row_file.rows, path.stat().st_size, format, compression, personal=is_personal)
+    await _record(context, source, row_file.rows, path.stat().st_size, format, compression)
 
 
 async def _write_rows(context: JobContext, source: ExportSource, row_file: RowFile) -> None:
@@ -129,12 +129,18 @@ async def _pay(context: JobContext, connection: Connection, account: CostAccount
 
 
 async def _record(
-    context: JobContext, rows: int, size: int, format: ExportFormat, compression: ExportCompression, *, personal: bool
+    context: JobContext,
+    source: ExportSource,
+    rows: int,
+    size: int,
+    format: ExportFormat,
+    compression: ExportCompression,
 ) -> None:
     """Records the whole file and the end of the job's work, in one transaction."""
     now = await context.now()
     expires_at = now + timedelta(hours=context.settings.export_retention)
     file = ExportFile(context.job_id, format, compression, rows, size, expires_at)
+    redirected_from = context.services.engine.redirects.public_ids(source.context.redirects)
     result = {
         "path": exports.PATH + encode_id("job", context.job_id),
         "format": format.value,
@@ -142,9 +148,10 @@ async def _record(
         "rows": rows,
         "bytes": size,
         "expiresAt": timestamp_text(expires_at),
+        **({REDIRECTED_FROM: redirected_from} if redirected_from else {}),
     }
     async with context.transaction() as tx:
-        await exports.add_file(tx, file, context.viewer.rights_digest(), now, personal=personal)
+        await exports.add_file(tx, file, context.viewer.rights_digest(), now, personal=source.audit is not None)
         await context.checkpoint(tx, {"whole": True}, done=rows, total=rows, counts={"rows": rows}, result=result)
 
 

@@ -50,6 +50,7 @@ class LinePlanner:
         self._stamps = stamps
         self.viewer = viewer
         self.compiled = [CompiledRow(row, mapping) for row in mapping.rows]
+        self.redirects: dict[UUID, UUID] = {}  # that were followed: former keys of customers, and whom they lead to
 
     async def plan(
         self, tx: Connection, lines: Sequence[ImportLine], now: datetime, breathe: Callable[[], Any]
@@ -127,7 +128,9 @@ class LinePlanner:
                 keys_by_value[sought[number][find], customer].append(row["id"])
         if find == "id" and target is Customer:
             missing = [row["id"] for row in sought if (row["id"], None) not in keys_by_value]
-            for former, current in (await redirects.resolve(tx, missing, self.viewer) if missing else {}).items():
+            followed = await redirects.resolve(tx, missing, self.viewer) if missing else {}
+            self.redirects.update(followed)
+            for former, current in followed.items():
                 keys_by_value[former, None].append(current)
         return {key: list(dict.fromkeys(keys)) for key, keys in keys_by_value.items()}
 

@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import islice
@@ -16,12 +16,14 @@ from hub.domain.exchange import import_store
 from hub.domain.exchange.dry_runs import DryRun
 from hub.domain.exchange.mapping import parse_mapping
 from hub.domain.exchange.mapping_types import ImportMapping, ImportMode
+from hub.engine.execution.redirects import REDIRECTED_FROM
 from hub.errors import BadInput
 from hub.jobs.context import JobContext
 from hub.jobs.import_files import FileLine, FileSurvey, read_lines, survey
 from hub.jobs.import_writer import BatchOutcome, ImportWriter
 
 BATCH = 500  # lines of one transaction
+MAX_REDIRECTS = 100  # that the result lists
 READ_AT_ONCE = 50
 
 
@@ -134,7 +136,14 @@ class _Run:
         shown = ({"line": r.line, "code": r.code, "message": r.message} for r in outcome.rejects)
         errors = [*self._context.errors, *shown][:100]
         total = max(self._total, done)
-        await self._context.checkpoint(tx, done, done=done, total=total, counts=counts, errors=errors)
+        result = self._redirected(outcome.redirects)
+        await self._context.checkpoint(tx, done, done=done, total=total, counts=counts, errors=errors, result=result)
+
+    def _redirected(self, redirects: Mapping[UUID, UUID]) -> dict[str, Any]:
+        """The first former ids of customers that lines have named, by current id, as responses name them."""
+        known = self._context.result.get(REDIRECTED_FROM, {})
+        named = {**known, **self._context.services.engine.redirects.public_ids(redirects)}
+        return {REDIRECTED_FROM: dict(islice(named.items(), MAX_REDIRECTS))} if redirects else {}
 
 
 def _skip(lines: Iterator[FileLine], count: int) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from math import isfinite
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -42,6 +43,9 @@ class BatchOutcome:
     counts: Counter[str] = field(default_factory=Counter)
     rejects: list[RejectedLine] = field(default_factory=list)
     seen: dict[bytes, SeenRow] = field(default_factory=dict)  # of a dry run: what later lines would find
+    redirects: Mapping[UUID, UUID] = field(
+        default_factory=dict
+    )  # former keys of customers that lines have named so far
 
 
 class ImportWriter:
@@ -79,6 +83,7 @@ class ImportWriter:
                 outcome.counts.update(f"{name}.left_out" for name in line.left_out)
         if self._planner.dry_run is not None:
             outcome.seen = self._seen(self._planner.dry_run, lines, now)
+        outcome.redirects = self._planner.redirects
         return outcome
 
     def _seen(self, dry_run: DryRun, lines: Sequence[ImportLine], now: datetime) -> dict[bytes, SeenRow]:

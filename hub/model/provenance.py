@@ -135,6 +135,14 @@ async def record(
         await tx.execute(_RECORD, list(said), list(said.values()), now, source)
 
 
+async def changed_keys(
+    tx: Connection, table: sa.Table, key: UUID, name: str, value: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What an update would change in a row's JSON object: values by key, None for one that it removes."""
+    stored = exact_json.loads(await tx.fetchval(f'select "{name}"::text from {table.name} where id = $1', key))
+    return {part: value.get(part) for part in {**stored, **value} if value.get(part) != stored.get(part)}
+
+
 async def use_source(tx: Connection, source: str) -> None:
     """Records what the rest of the transaction writes as said by this source."""
     await tx.execute(_USE_SOURCE, source)

@@ -268,7 +268,10 @@ async def _update_governed(
     others = {name: value for name, value in values.items() if name not in policies}
     if not await _update(tx, viewer, entity, key, others, now, limited):
         return False
-    await provenance.record(tx, entity.table, {key: {name: values[name] for name in policies}}, now)
+    said = {name: values[name] for name in policies}
+    for name in provenance.merged_by_key(entity.table) & said.keys():
+        said[name] = await provenance.changed_keys(tx, entity.table, key, name, said[name])
+    await provenance.record(tx, entity.table, {key: said}, now)
     await survivorship.derive(tx, entity.table, policies, [key], now)
     return True
 

@@ -1,7 +1,8 @@
 """Which of several sources is believed: policies by field, and the values that follow from them and from what sources say.
 
 A field without a policy has the value that was written last. One with a policy has the value of the source that wins, by the
-policy's criteria in their order; what these leave open, the latest word decides. See provenance.py for what sources say."""
+policy's criteria in their order; what these leave open, the latest word decides. A policy of a JSON object that updates merge
+by key chooses for each key. See provenance.py for what sources say."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.db.sql_text import DIALECT
-from hub.model import provenance
+from hub.model import exact_json, provenance
 from hub.model.columns import DescribedEnum
 from hub.model.provenance import MANUAL
 from hub.text_case import camel_case
@@ -41,9 +42,8 @@ _POLICIES = "select field, criteria, trusted_sources from survivorship_policies 
 
 
 def policy_columns(table: sa.Table) -> dict[str, str]:
-    """The columns of a table that may have a policy, by field; what another person confirms and JSON may not."""
-    objects = provenance.merged_by_key(table)
-    return {camel_case(name): name for name in provenance.sourced_columns(table) if name not in objects}
+    """The columns of a table that may have a policy, by field; what another person confirms may not."""
+    return {camel_case(name): name for name in provenance.sourced_columns(table)}
 
 
 def not_governed(table: sa.Table, names: Sequence[str]) -> sa.ColumnElement[bool] | None:
@@ -70,9 +70,29 @@ async def find_policies(tx: Connection, table: sa.Table, names: Sequence[str]) -
 def winner(table: sa.Table, column: str, policy: FieldPolicy, customers: str, trusted: str) -> str:
     """SQL for what wins among the facts of customers: columns `value` and `source`, no row where nothing was said.
 
-    `customers` is a condition on the record `s`; `trusted` an expression for the array of trusted sources."""
+    `customers` is a condition on the record `s`; `trusted` an expression for the array of trusted sources. Of a JSON object
+    the value has what wins for each key, null for one that is to go, and the source names all that win some."""
+    if column in provenance.merged_by_key(table):
+        prefix = f"{policy.field}."
+        return f"""
+    select jsonb_object_agg(k.name, k.value) as value, string_agg(distinct k.source, ', ') as source from (
+        select distinct on (f.key) substr(f.key, {len(prefix) + 1}) as name, f.value -> 0 as value, s.source
+        from source_records as s cross join lateral jsonb_each(s.facts) as f
+        where {customers} and starts_with(f.key, '{prefix}') and {trusted} is not null
+        order by f.key, {_order(policy, "f.value", trusted)}
+    ) as k having count(*) > 0
+    """
     sql_type = table.c[column].type.compile(dialect=DIALECT)
     fact = f"s.facts -> '{policy.field}'"
+    return f"""
+    select ({fact} ->> 0)::{sql_type} as value, s.source from source_records as s
+    where {customers} and s.facts ? '{policy.field}' and {trusted} is not null
+    order by {_order(policy, fact, trusted)} limit 1
+    """
+
+
+def _order(policy: FieldPolicy, fact: str, trusted: str) -> str:
+    """The order of facts by the criteria, the winner first."""
     orders = {
         SurvivorshipCriterion.MANUAL: f"s.source = '{MANUAL}' desc",
         SurvivorshipCriterion.SOURCE_TRUST: f"array_position({trusted}, s.source) asc nulls last",
@@ -80,23 +100,36 @@ def winner(table: sa.Table, column: str, policy: FieldPolicy, customers: str, tr
         SurvivorshipCriterion.COMPLETENESS: f"coalesce(length({fact} ->> 0), -1) desc",
     }
     criteria = dict.fromkeys((*map(SurvivorshipCriterion, policy.criteria), SurvivorshipCriterion.RECENCY))
-    order = ", ".join([*(orders[criterion] for criterion in criteria), "s.source", "s.id"])
-    return f"""
-    select ({fact} ->> 0)::{sql_type} as value, s.source from source_records as s
-    where {customers} and s.facts ? '{policy.field}' and {trusted} is not null order by {order} limit 1
-    """
+    return ", ".join([*(orders[criterion] for criterion in criteria), "s.source", "s.id"])
+
+
+def _chosen(table: sa.Table, column: str, winner_alias: str) -> str:
+    """SQL for the value of a customer `c` with what wins: a JSON object keeps the keys of which nobody says anything."""
+    value = f"{winner_alias}.value"
+    if column not in provenance.merged_by_key(table):
+        return value
+    both = f"""jsonb_each(c."{column}" || {value}) as e where e.value <> 'null'"""
+    return f"(select coalesce(jsonb_object_agg(e.key, e.value), '{{}}') from {both})"
+
+
+def overlaid(value: Mapping[str, Any], winners: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object with what wins for its keys, as `surviving_values` says it."""
+    return {key: part for key, part in {**value, **winners}.items() if part is not None}
 
 
 async def surviving_values(
     tx: Connection, table: sa.Table, policies: Mapping[str, FieldPolicy], customers: Sequence[UUID]
 ) -> dict[str, Any]:
-    """The values that win among all that is said of several customers, by column, as if they were one."""
+    """The values that win among all that is said of several customers, by column, as if they were one.
+
+    Of a JSON object these are the values by key; null stands for a key that is to go."""
     values: dict[str, Any] = {}
     for column, policy in policies.items():
         sql = winner(table, column, policy, "s.customer_id = any($1)", "$2::text[]")
         row = await tx.fetchrow(f"select w.value from ({sql}) as w", list(customers), list(policy.trusted_sources))
         if row is not None:
-            values[column] = row["value"]
+            is_object = column in provenance.merged_by_key(table)
+            values[column] = exact_json.loads(row["value"]) if is_object else row["value"]
     return values
 
 
@@ -114,9 +147,10 @@ async def derive(
     for number, (column, policy) in enumerate(policies.items()):
         sql = winner(table, column, policy, "s.customer_id = c.id", f"${number + 3}::text[]")
         joins.append(f"left join lateral ({sql}) as w{number} on true")
-        changes = f'w{number}.source is not null and c."{column}" is distinct from w{number}.value'
+        chosen = _chosen(table, column, f"w{number}")
+        changes = f'w{number}.source is not null and c."{column}" is distinct from {chosen}'
         assignments.append(f'"{column}" = case when k.changes{number} then k.value{number} else t."{column}" end')
-        differs.append((f"w{number}.value as value{number}, ({changes}) as changes{number}", f"k.changes{number}"))
+        differs.append((f"{chosen} as value{number}, ({changes}) as changes{number}", f"k.changes{number}"))
     statement = f"""
     update {table.name} as t set {", ".join(assignments)}, version = t.version + 1, updated_at = $2
     from (
@@ -133,6 +167,7 @@ def differences(table: sa.Table, column: str, policy: FieldPolicy, trusted: str)
     """SQL for the customers whose value of the column is another one by the policy: `id`, `before`, `after`, `source`."""
     sql = winner(table, column, policy, "s.customer_id = c.id", trusted)
     return f"""
-    select c.id, c."{column}" as before, w.value as after, w.source from {table.name} as c
-    cross join lateral ({sql}) as w where c."{column}" is distinct from w.value
+    select c.id, c."{column}" as before, w.after, w.source from {table.name} as c cross join lateral (
+        select {_chosen(table, column, "w")} as after, w.source from ({sql}) as w
+    ) as w where c."{column}" is distinct from w.after
     """

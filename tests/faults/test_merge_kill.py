@@ -14,6 +14,7 @@ from merges import MERGE, UNDO, public_id
 from reader_latencies import latencies
 
 from bench.latency import percentile
+from hub.domain.jobs.queue import LEASE_DURATION
 
 UNIT = "insert into org_units (name, code, kind, path) values ('Root', 'root', 'GROUP', 'root')"
 CUSTOMERS = "insert into customers (name) values ('small'), ('large'), ('reader') returning id"
@@ -30,8 +31,15 @@ select (select count(*) from interactions where customer_id = $1) as survivor,
     (select count(*) from interactions where customer_id = $2) as merged,
     (select count(*) from customers where id = $2) as customers, (select count(*) from merge_rows) > 0 as noted
 """
+RUNNING = """
+select q.lease, exists (
+    select from pg_stat_activity as a join pg_locks as l on l.pid = a.pid and l.mode = 'RowExclusiveLock'
+    where a.datname = current_database() and a.application_name = 'hub-jobs' and l.relation = 'merge_rows'::regclass
+) as moves from job_queue as q where q.job_id = $1
+"""
 SECONDS = 180
-QUIET_SECONDS = 8
+QUIET_SECONDS = 5
+MIDDLE = 0.5  # seconds after the begin of a merge or an undo, when it is killed
 
 
 async def ask(port: int, key: str, query: str, variables: dict[str, Any]) -> Any:
@@ -107,24 +115,46 @@ async def test_a_merge_that_is_killed_leaves_nothing_and_finishes_later(database
     await owner.close()
 
 
+async def lease_of_running(connection: asyncpg.Connection, job: str, former: UUID | None = None) -> UUID:
+    """The lease under which the job has moved rows, which is another one than `former`."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            row = await connection.fetchrow(RUNNING, UUID(job.partition("_")[2]))
+            if row is not None and row["lease"] not in (None, former) and row["moves"]:
+                return UUID(str(row["lease"]))
+            await asyncio.sleep(0.02)
+
+
 @pytest.mark.soak
-async def test_a_large_merge_hardly_moves_the_latency_of_other_keys(database_dsn: str) -> None:
+async def test_a_large_merge_that_is_killed_finishes_later_and_hardly_moves_the_latency_of_other_keys(
+    database_dsn: str,
+) -> None:
     count = random_runs.SIZES["rows of a customer who is merged by a job"].whole
     key, other = [await create_api_key(database_dsn) for _ in range(2)]
     owner = await asyncpg.connect(database_dsn)
     small, large, reader = await prepare(owner, count)
     async with run_hubs(database_dsn, 1) as hubs:
         port = hubs.ports[0]
-        await latencies(port, other, READ, public_id("cus", reader), QUIET_SECONDS)
-        idle = await latencies(port, other, READ, public_id("cus", reader), QUIET_SECONDS)
         job = await start(port, key, small, large)
+        lease = await lease_of_running(owner, job)
+        await asyncio.sleep(MIDDLE)
+        await hubs.restart(port)
+        held = await owner.fetchrow(HELD, small, large)
+        assert tuple(held or ()) == (0, count, 1, False)
+        await latencies(port, other, READ, public_id("cus", reader), QUIET_SECONDS)
+        # The dead process's lease has not ended: nothing runs meanwhile.
+        idle = await latencies(port, other, READ, public_id("cus", reader), LEASE_DURATION.total_seconds() / 3)
+        await lease_of_running(owner, job, lease)
         task = asyncio.create_task(ended(port, key, job))
         merging = await latencies(port, other, READ, public_id("cus", reader), QUIET_SECONDS, task)
         row = task.result()
         assert row["status"] == "SUCCEEDED", row
+        held = await owner.fetchrow(HELD, small, large)
+        assert tuple(held or ()) == (count, 0, 0, True)
+        assert await owner.fetchval("select count(*) from merges") == 1
         undo = (await ask(port, key, UNDO, {"input": {"id": row["result"]["merge"]}}))["mergeUndo"]["job"]["id"]
         for _ in range(2):
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(MIDDLE)
             await hubs.restart(port)
         row = await ended(port, key, undo)
         assert row["status"] == "SUCCEEDED", row

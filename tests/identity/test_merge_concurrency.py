@@ -106,26 +106,25 @@ class MergeStory:
                 self.ids.append(done["customerSplit"]["parted"]["id"])
 
 
+@random_runs.numbers("seeds of concurrent merges")
 async def test_whatever_happens_at_once_leaves_no_trace_of_a_half(
-    northwind_client: HubClient, connection: asyncpg.Connection, pytestconfig: pytest.Config
+    northwind_client: HubClient, connection: asyncpg.Connection, pytestconfig: pytest.Config, number: int
 ) -> None:
-    seeds = random_runs.size("seeds of concurrent merges", pytestconfig)
     operations = random_runs.size("operations of concurrent merges", pytestconfig)
-    for number in range(seeds):
-        seed = f"{random_runs.seed()} merges {number}"
-        story = MergeStory(northwind_client, seed)
-        await story.begin()
-        before = await rows_of(connection, *(UUID(key[4:]) for key in story.ids))
-        for _ in range(operations // AT_ONCE):
-            await asyncio.gather(*(story.step() for _ in range(AT_ONCE)))
-        await wait_until_sequenced(connection)
-        assert await faults(connection) == [], seed
-        for merge_id in reversed(story.merges):
-            await story.run(UNDO, {"id": merge_id})
-        assert await faults(connection) == [], seed
-        undone = "select count(*) from merges where id = any($1) and status = 'DONE'"
-        if await connection.fetchval(undone, [UUID(merge_id[4:]) for merge_id in story.merges]) == 0:
-            assert await differing(connection, before) == {}, seed
+    seed = f"{random_runs.seed()} merges {number}"
+    story = MergeStory(northwind_client, seed)
+    await story.begin()
+    before = await rows_of(connection, *(UUID(key[4:]) for key in story.ids))
+    for _ in range(operations // AT_ONCE):
+        await asyncio.gather(*(story.step() for _ in range(AT_ONCE)))
+    await wait_until_sequenced(connection)
+    assert await faults(connection) == [], seed
+    for merge_id in reversed(story.merges):
+        await story.run(UNDO, {"id": merge_id})
+    assert await faults(connection) == [], seed
+    undone = "select count(*) from merges where id = any($1) and status = 'DONE'"
+    if await connection.fetchval(undone, [UUID(merge_id[4:]) for merge_id in story.merges]) == 0:
+        assert await differing(connection, before) == {}, seed
 
 
 async def differing(connection: asyncpg.Connection, before: Rows) -> dict[Any, Any]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from change_workload import wait_until_sequenced
 from merges import MERGE, UNDO, merge, planned, public_id, rows_of, without_stamps
 from writer_client import HubClient
 
@@ -175,3 +176,24 @@ async def test_concurrent_merges_of_one_customer_make_one(
     assert public_id("cus", leads_to) == done[0]["customer"]["id"]
     codes = {answer["errors"][0]["extensions"]["code"] for answer in answers if "errors" in answer}
     assert codes <= {"MERGE_CHANGED", "VALUE_INVALID", "NOT_FOUND"}
+
+
+async def test_a_webhook_of_customers_alone_gets_no_deletion_that_leads_nowhere(
+    northwind_client: HubClient, connection: asyncpg.Connection
+) -> None:
+    message = "... on Change { operation entityId redirectedTo node { ... on Customer { formerIds } } }"
+    deletions = f"subscription {{ changes(filter: {{types: [CUSTOMER], operations: [DELETE]}}) {{ {message} }} }}"
+    stream = f"query ($ids: [ID!]) {{ changes(filter: {{types: [CUSTOMER], ids: $ids}}, first: 100) {{ {message} }} }}"
+    dry_run = """mutation ($input: WebhookDryRunInput!) { webhookDryRun(input: $input) { samples } }"""
+    pairs = [[await create(northwind_client, name) for name in ("of customers", "alone")] for _ in range(2)]
+    for survivor, former in pairs:
+        await merge(northwind_client, survivor, former)
+    await wait_until_sequenced(connection)
+    answer = await northwind_client.query(dry_run, {"input": {"query": deletions, "days": 1}})
+    led = {e["entityId"]: e["redirectedTo"] for e in (s["data"]["changes"] for s in answer["webhookDryRun"]["samples"])}
+    assert led.items() >= {former: survivor for survivor, former in pairs}.items()
+    answer = await northwind_client.query(stream, {"ids": [survivor for survivor, _ in pairs]})
+    events = [event for event in answer["changes"] if event]
+    for survivor, former in pairs:
+        (update,) = [event for event in events if event["entityId"] == survivor and event["operation"] == "UPDATE"]
+        assert (update["redirectedTo"], update["node"]) == (None, {"formerIds": [former]})

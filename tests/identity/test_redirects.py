@@ -263,6 +263,7 @@ fields.name = "name"
     content = "customer,name\n" + "".join(f"{key},Imported {n}\n" for n, key in enumerate(lines))
     job = await run_import(northwind_client, mapping, content)
     assert job["counts"] == {"Contact.created": 2, "rejected": 2}
+    assert job["result"]["redirectedFrom"] == {merged["survivor"]: merged["former"]}
     assert [(reject["line"], reject["code"]) for reject in job["rejects"]] == [(4, "NOT_FOUND"), (5, "VALUE_INVALID")]
     contacts = '{ contacts(filter: {name: {startsWith: "Imported"}}) { nodes { customer { id } } } }'
     nodes = (await northwind_client.query(contacts))["contacts"]["nodes"]

@@ -1,5 +1,6 @@
 """Who says what of a customer, which source is believed, and parting by sources what does not belong together."""
 
+import json
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -133,6 +134,41 @@ async def test_criteria_choose_among_sources(
         row = await connection.fetchval("select name from customers where id = $1", UUID(customer[4:]))
         assert row == winner
         assert len(done["changes"]) == min(done["customers"], 100)
+    finally:
+        await northwind_client.query(DROP, {"id": done["survivorshipPolicy"]["id"]})
+
+
+async def test_a_policy_of_attributes_chooses_for_each_key(
+    northwind_client: HubClient, connection: asyncpg.Connection, keys: dict[str, str]
+) -> None:
+    customer = await create(northwind_client, keys["erp"], name="Attrib", attributes={"size": "M", "vip": True})
+    await update(northwind_client, keys["shop"], customer, attributes={"size": "L", "vip": None, "color": "red"})
+    key = UUID(customer[4:])
+    await connection.execute(
+        """update customers set attributes = attributes || '{"sql": {"a": null}}' where id = $1""", key
+    )
+
+    async def attributes(of: str = customer) -> Any:
+        answer = await northwind_client.query("query ($id: ID!) { customer(id: $id) { attributes } }", {"id": of})
+        return answer["customer"]["attributes"]
+
+    assert await attributes() == {"size": "L", "color": "red", "sql": {"a": None}}
+    trust = {"criteria": ["SOURCE_TRUST"], "trustedSources": ["erp", "shop"]}
+    done = await policy(northwind_client, "attributes", **trust)
+    try:
+        (change,) = [change for change in done["changes"] if change["customerId"] == customer]
+        assert change["source"] == "erp, shop"
+        believed = {"size": "M", "vip": True, "color": "red", "sql": {"a": None}}
+        assert json.loads(change["after"]) == await attributes() == believed
+        await update(
+            northwind_client, keys["shop"], customer, name="Attribute", attributes={"size": "XL", "color": None}
+        )
+        assert await attributes() == {name: believed[name] for name in ("size", "vip", "sql")}
+        await update(northwind_client, keys["erp"], customer, attributes={"vip": None})
+        assert await attributes() == {"size": "M", "sql": {"a": None}}
+        survivor = await create(northwind_client, keys["shop"], name="Keeps", attributes={"size": "S", "own": 1})
+        await merge(northwind_client, survivor, customer)
+        assert await attributes(survivor) == {"size": "M", "own": 1, "sql": {"a": None}}
     finally:
         await northwind_client.query(DROP, {"id": done["survivorshipPolicy"]["id"]})
 

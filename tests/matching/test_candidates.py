@@ -9,7 +9,6 @@ from uuid import UUID
 import asyncpg
 import pytest
 from change_workload import wait_until
-from command_line import RunCommand
 from conftest import CreateDatabase, create_api_key
 from matching_hub import (
     ANY_CANDIDATE,
@@ -26,9 +25,7 @@ from matching_hub import (
 
 from hub.domain.identity.merge_commands import MergeLimits
 from hub.domain.matching.automatic import merge_next
-from hub.domain.matching.calibration import calibrate
 from hub.domain.matching.decisions import reopen_abandoned
-from hub.domain.matching.model_store import current_scorer
 from hub.viewer import Role
 
 UPDATE = "mutation ($input: CustomerUpdateInput!) { customerUpdate(input: $input) { customer { id } } }"
@@ -355,44 +352,3 @@ async def test_certain_pairs_are_merged_without_a_person_where_a_setting_allows_
     assert (await hub.client.query(TWO, {"a": first, "b": second}))["b"]["id"] == second
     apart = await hub.client.query(TWO, {"a": third, "b": fourth})
     assert (apart["a"]["id"], apart["b"]["id"]) == (third, fourth)
-
-
-async def test_training_is_a_version_that_scores_all_anew(hub: MatchingHub, run_command: RunCommand) -> None:
-    first, _ = await pair(hub, "Uhlenbrock")
-    (before,) = await hub.candidates(first)
-    code, output, errors = await run_command("match", "train", HUB_DATABASE_URL=hub.client.dsn)
-    assert (code, errors) == (0, "")
-    version = before["modelVersion"] + 1
-    assert output.startswith(f"version {version}, of ")
-
-    async def is_scored_anew() -> bool:
-        (candidate,) = await hub.candidates(first)
-        return bool(candidate["modelVersion"] == version)
-
-    await wait_until(is_scored_anew)
-
-
-async def test_a_hub_that_has_grown_counts_anew_how_many_are_recorded_twice(hub: MatchingHub) -> None:
-    await pair(hub, "Vollrath")
-    await hub.refresh()
-    connection = await asyncpg.connect(hub.client.dsn)
-    try:
-        await connection.execute("analyze customers")
-        transaction = connection.transaction()
-        await transaction.start()
-        await connection.execute("update projections set rebuilding = false where name = 'match_candidates'")
-        small = """{"customers": 1, "duplicates": 0.1}"""
-        await connection.execute(f"update match_models set parameters = parameters || '{small}', trained_at = now()")
-        before = await current_scorer(connection)
-        assert not await calibrate(connection, START)  # so few customers say nothing
-        assert await calibrate(connection, START, least=2)
-        after = (await current_scorer(connection)).model
-        assert after.version == before.model.version + 1
-        assert after.customers == await connection.fetchval("select count(*) from customers")
-        assert after.prior > before.model.prior
-        assert await connection.fetchval("select rebuilding from projections where name = 'match_candidates'")
-        await connection.execute("update projections set rebuilding = false where name = 'match_candidates'")
-        assert not await calibrate(connection, START, least=2)
-        await transaction.rollback()
-    finally:
-        await connection.close()

@@ -1,12 +1,12 @@
 """Scoring and training without a database: what names have in common, weights that add up, and what training does not do."""
 
 import random
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from hub.domain.matching.blocking import blocking_keys
-from hub.domain.matching.calibration import calibrated_model
 from hub.domain.matching.candidates import reasons_json
 from hub.domain.matching.comparisons import FIELDS, LEVELS, MatchField, compare
 from hub.domain.matching.model import MatchModel
@@ -121,11 +121,20 @@ def test_training_on_little_stays_with_the_defaults() -> None:
 
 
 def test_the_prior_follows_the_customers_and_never_falls_below_the_default() -> None:
-    default = MatchModel(customers=50_000)
-    assert calibrated_model(MatchModel(), 50_000, 0.0).prior == default.prior
-    many = calibrated_model(MatchModel(), 50_000, 1.6)
+    data = collect(people(300, seed=5))
+    assert (data.customers, data.sampled, data.partners) == (360, 360, pytest.approx(2 * 60 / 360))
+    assert train(replace(data, customers=50_000, partners=0.0), 1).prior == MatchModel(customers=50_000).prior
+    many = train(replace(data, customers=50_000, partners=1.6), 1)
     assert many.customers == 50_000
     assert many.duplicates == pytest.approx(2.0, rel=1e-4)
+
+
+def test_a_sample_has_all_who_share_a_key_with_its_customers() -> None:
+    records = people(300, seed=6)
+    data = collect(records, limit=120)
+    assert (data.customers, data.sampled) == (360, 120)
+    assert data == collect(records, limit=120)
+    assert 0.2 < data.partners < 0.5  # of all of them, a third
 
 
 def test_customers_share_a_key_with_themselves_misspelt() -> None:

@@ -240,19 +240,15 @@ async def undo(
     Customer.require(viewer, "update")
     Customer.require(viewer, "create")
     row = await unmerging.lock_merge(tx, viewer, id, now)
-    if row["rows"] > merge_limits.rows_at_once:
+    # Of a split, all rows of the new customer come back, those that it got since as well.
+    is_split = row["type"] == MergeType.SPLIT
+    total = sum((await count_all(tx, row["merged_key"])).values()) if is_split else row["rows"]
+    if total > merge_limits.rows_at_once:
         job = await queue.enqueue(
-            tx,
-            viewer,
-            JobType.MERGE,
-            {"undo": str(id)},
-            name="undo",
-            now=now,
-            queued_at=real_time(),
-            total=row["rows"],
+            tx, viewer, JobType.MERGE, {"undo": str(id)}, name="undo", now=now, queued_at=real_time(), total=total
         )
         return MergeUndoPayload(id, None, job, {})
-    if row["type"] == MergeType.SPLIT:
+    if is_split:
         Customer.require(viewer, "delete")
         await splitting.undo_split(tx, row, now)
         return MergeUndoPayload(id, row["survivor_key"], None, {})

@@ -125,6 +125,8 @@ def resolved_values(pair: MergePair) -> dict[str, Any]:
         if name in definition.merged_columns:
             objects = exact_json.loads(own), exact_json.loads(other)
             united = {**objects[1], **objects[0]} if side is not MergeSide.MERGED else {**objects[0], **objects[1]}
+            if side is None and name in pair.surviving:
+                united = survivorship.overlaid(united, pair.surviving[name])
             if united != objects[0]:
                 values[name] = united
         elif name in definition.verified_columns:

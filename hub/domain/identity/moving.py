@@ -5,6 +5,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
+
+from hub.db.database_errors import ContentionError
 from hub.db.pool import Connection
 from hub.model.provenance import NOBODY
 
@@ -27,7 +30,11 @@ async def moving(tx: Connection) -> AsyncIterator[None]:
     source = await tx.fetchval(_SOURCE)
     await tx.execute(_SET, "off", NOBODY)
     await tx.execute(_DEFER)
-    yield
+    try:
+        yield
+    except asyncpg.UniqueViolationError as clash:
+        # Another transaction has committed a twin of a row since the twins were united; the next attempt unites the two.
+        raise ContentionError() from clash
     await tx.execute(_CHECK)
     await tx.execute(_SET, "", source)
 

@@ -100,7 +100,9 @@ async def lost_values(
         if staying or Customer.table.c[column].nullable:
             values[column] = staying[0] if staying else None
     policies = await survivorship.find_policies(tx, Customer.table, list(Customer.definition.updatable()))
-    values |= await survivorship.surviving_values(tx, Customer.table, policies, [key])
+    for name, value in (await survivorship.surviving_values(tx, Customer.table, policies, [key])).items():
+        is_object = name in Customer.definition.merged_columns
+        values[name] = survivorship.overlaid(values.get(name, current[name]), value) if is_object else value
     converted = {name: python_value(name, value) for name, value in values.items()}
     return {name: value for name, value in converted.items() if value != python_value(name, current[name])}
 

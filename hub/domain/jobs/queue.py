@@ -37,7 +37,8 @@ with due as (
 )
 update job_queue as q set lease = $2, leased_until = $1 + $3::interval, attempts = attempts + 1 from due, jobs as j
 where q.job_id = due.job_id and j.id = q.job_id
-returning q.job_id, j.type, j.owner, j.done, j.total, q.arguments, q.cursor, q.attempts, q.cancelled, j.counts, j.errors
+returning q.job_id, j.type, j.owner, j.done, j.total, q.arguments, q.cursor, q.attempts, q.cancelled, j.counts, j.errors,
+    j.result
 """
 _START = """
 update jobs set status = 'RUNNING', started_at = coalesce(started_at, $2), version = version + 1, updated_at = $2
@@ -98,6 +99,7 @@ class LeasedJob:
     total: int | None
     counts: Mapping[str, int]
     errors: Sequence[Mapping[str, Any]]
+    result: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,7 @@ async def lease(
         row["total"],
         json.loads(row["counts"]),
         json.loads(row["errors"]),
+        json.loads(row["result"]),
     )
 
 

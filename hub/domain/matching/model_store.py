@@ -1,7 +1,6 @@
 """Versions of the parameters: the latest one scores; the defaults do until there is one."""
 
 from datetime import datetime
-from uuid import UUID
 
 from hub.db.pool import Connection
 from hub.domain.matching.model import MatchModel
@@ -13,7 +12,6 @@ _LATEST = "select version, trained_at from match_models order by version desc li
 _PARAMETERS = "select parameters from match_models where version = $1"
 _COUNT = "select greatest(reltuples, 0)::bigint from pg_class where oid = 'customers'::regclass"
 _COUNTED = "select (parameters ->> 'customers')::int from match_models order by version desc limit 1"
-_NEXT_CUSTOMERS = "select id from customers where $1::uuid is null or id > $1 order by id limit $2"
 _REBUILD = "update projections set rebuilding = true, rebuilt_to = null where name = 'match_candidates'"
 _INSERT = "insert into match_models (version, parameters, trained_at) values ($1, $2, $3)"
 RETAINED_VERSIONS = 20
@@ -52,11 +50,6 @@ async def counted_customers(connection: Connection) -> int:
     """How many customers the latest version was made for; 0 before the first one."""
     count: int | None = await connection.fetchval(_COUNTED)
     return count or 0
-
-
-async def next_customers(connection: Connection, after: UUID | None, limit: int) -> list[UUID]:
-    """The customers behind `after` in the order of their ids."""
-    return [row["id"] for row in await connection.fetch(_NEXT_CUSTOMERS, after, limit)]
 
 
 async def next_version(tx: Connection) -> int:

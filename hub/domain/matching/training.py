@@ -5,7 +5,7 @@ its own, without the block's own fields, and look-alikes are components of it. T
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import exp, log
@@ -13,19 +13,20 @@ from types import MappingProxyType
 
 from hub.domain.matching.blocking import FIELDS_OF_BLOCK, Block
 from hub.domain.matching.comparisons import EQUAL, FIELDS, LEVELS, MatchField, compare
-from hub.domain.matching.model import MatchModel, Probabilities
+from hub.domain.matching.model import DEFAULT_DUPLICATES, MatchModel, Probabilities
 from hub.domain.matching.pairs import blocks, common_terms
 from hub.domain.matching.records import MatchRecord
 
 Levels = tuple[int, ...]
 Patterns = Mapping[Levels, int]
 
+SAMPLE = 10_000  # customers; each with all who share a blocking key
+MAX_PAIRS = 100_000  # which share a blocking key
 RANDOM_PAIRS = 50_000
-PAIRS_PER_BLOCK = 20_000  # of one sort of blocking key
 ROUNDS = 12
 WEIGHT_OF_DEFAULTS_SAME, WEIGHT_OF_DEFAULTS_RANDOM = 200, 20_000  # pairs
 DETERMINISTIC_RECALL = 0.8  # the share of duplicates that agree in what decides without parameters
-LEAST_DUPLICATES, MOST_DUPLICATES = 0.02, 10.0  # other records of a customer
+MOST_DUPLICATES = 10.0  # other records of a customer
 LEAST = 1e-7
 LEAST_SHARE, MOST_SHARE = 0.002, 0.95  # of pairs of one customer among those of a block
 _SEED = 1
@@ -40,46 +41,74 @@ _INDEX = {name: FIELDS.index(name) for name in FIELDS}
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Counted levels of pairs: of random ones, of each block's; and how many pairs decide without parameters."""
+    """What a sample of customers shows: common values, counted levels of random pairs and of each block's, and how many
+    other records of a customer rules alone find on average."""
 
-    customers: int
+    customers: int  # all of the hub's
+    sampled: int
+    partners: float
     terms: Mapping[int, float]
     random: Patterns
     blocks: Mapping[Block, Patterns]
-    deterministic: int
 
 
-def collect(records: Sequence[MatchRecord]) -> TrainingData:
-    """The levels of pairs of records, sampled with a fixed seed: the same records give the same parameters."""
-    generator = random.Random(_SEED)
-    count = len(records)
-    drawn: Counter[Levels] = Counter()
-    for _ in range(RANDOM_PAIRS if count > 1 else 0):
-        first, second = generator.sample(range(count), 2)
-        levels = compare(records[first], records[second])
-        if not decides(levels):
-            drawn[levels] += 1
-    indexes_by_block: dict[Block, list[Sequence[int]]] = {}
+class TrainingSample:
+    """Counts how customers of a sample agree with all who share a blocking key. They come in parts, in any order."""
+
+    def __init__(self) -> None:
+        self._records: list[MatchRecord] = []
+        self._blocks: dict[Block, Counter[Levels]] = {}
+        self._decided: dict[tuple[Hashable, Hashable], bool] = {}  # by pair
+        self._certain = 0  # other records of the sampled customers that rules alone find
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many pairs as training needs."""
+        return len(self._decided) >= MAX_PAIRS
+
+    def add_customers(self, records: Iterable[MatchRecord]) -> None:
+        """Adds customers of the sample."""
+        self._records.extend(records)
+
+    def add_pair(self, a: MatchRecord, b: MatchRecord, blocks_: Iterable[Block], sampled: int) -> None:
+        """Adds a pair that shares keys of some sorts, of whom so many are customers of this part of the sample."""
+        pair = (a.key, b.key)
+        decided = self._decided.get(pair)
+        if decided is None:
+            levels = compare(a, b)
+            decided = self._decided[pair] = decides(levels)
+            for block in blocks_:
+                self._blocks.setdefault(block, Counter())[levels] += 1
+        self._certain += decided * sampled
+
+    def random_pairs(self) -> Iterator[tuple[MatchRecord, MatchRecord]]:
+        """Random pairs of the sample, the same ones for the same customers."""
+        generator = random.Random(_SEED)
+        for _ in range(RANDOM_PAIRS if len(self._records) > 1 else 0):
+            first, second = generator.sample(self._records, 2)
+            yield first, second
+
+    def data(self, customers: int, random_levels: Iterable[Levels]) -> TrainingData:
+        """What the sample shows of so many customers, with the levels of its random pairs."""
+        drawn = Counter(levels for levels in random_levels if not decides(levels))
+        count = max(len(self._records), 1)
+        terms = common_terms(self._records, count)
+        return TrainingData(customers, len(self._records), self._certain / count, terms, drawn, self._blocks)
+
+
+def collect(records: Sequence[MatchRecord], limit: int = SAMPLE) -> TrainingData:
+    """What a sample of records in memory shows; the same records give the same parameters."""
+    chosen = set(random.Random(_SEED).sample(range(len(records)), min(limit, len(records))))
+    shared: dict[tuple[int, int], list[Block]] = {}
     for block, indexes in blocks(records):
-        indexes_by_block.setdefault(block, []).append(indexes)
-    patterns: dict[Block, Patterns] = {}
-    decided: set[tuple[int, int]] = set()
-    for block, members in indexes_by_block.items():
-        counter: Counter[Levels] = Counter()
-        pairs = {pair for indexes in members for pair in combinations(indexes, 2)}
-        share = min(1.0, PAIRS_PER_BLOCK / max(len(pairs), 1))
-        for pair in sorted(pairs):
-            if share < 1 and generator.random() >= share and block not in _DECIDING_BLOCKS:
-                continue
-            levels = compare(records[pair[0]], records[pair[1]])
-            counter[levels] += 1
-            if block in _DECIDING_BLOCKS and decides(levels):
-                decided.add(pair)
-        patterns[block] = counter
-    return TrainingData(count, common_terms(records, max(count, 1)), drawn, patterns, len(decided))
-
-
-_DECIDING_BLOCKS = frozenset((Block.EMAIL, Block.PHONE, Block.TAX_ID, Block.LOYALTY_ID, Block.BIRTH_AND_NAME))
+        for pair in combinations(indexes, 2):
+            if pair[0] in chosen or pair[1] in chosen:
+                shared.setdefault(pair, []).append(block)
+    sample = TrainingSample()
+    sample.add_customers(records[index] for index in sorted(chosen))
+    for (first, second), blocks_ in sorted(shared.items()):
+        sample.add_pair(records[first], records[second], set(blocks_), (first in chosen) + (second in chosen))
+    return sample.data(len(records), (compare(a, b) for a, b in sample.random_pairs()))
 
 
 def decides(levels: Levels) -> bool:
@@ -95,21 +124,22 @@ def decides(levels: Levels) -> bool:
     return names_agree and ((identified and born_on != 3) or born_on == EQUAL)
 
 
-def train(data: TrainingData, version: int, base: MatchModel | None = None) -> MatchModel:
+def train(data: TrainingData, version: int) -> MatchModel:
     """A version of the parameters that follows the data as far as there is any."""
-    base = base or MatchModel()
+    base = MatchModel()
     model = replace(base, version=version, customers=data.customers, terms=data.terms)
     if data.customers > 1:
-        partners = 2 * data.deterministic / data.customers
-        model = replace(model, duplicates=expected_duplicates(partners, data.customers, model.population))
+        model = replace(model, duplicates=expected_duplicates(data.partners, data.customers, model.population))
     model = replace(model, random=_smoothed(data.random, base.random, WEIGHT_OF_DEFAULTS_RANDOM))
     return replace(model, same=_maximised(data, model))
 
 
 def expected_duplicates(partners: float, customers: int, population: int) -> float:
-    """Other records that a customer is expected to have among the population, if rules alone find so many on average."""
+    """Other records that a customer is expected to have among the population, if rules alone find so many on average.
+
+    Never fewer are expected than by default: rules find little where little is known of the customers."""
     expected = partners / DETERMINISTIC_RECALL * population / max(customers - 1, 1)
-    return min(max(expected, LEAST_DUPLICATES), MOST_DUPLICATES)
+    return min(max(expected, DEFAULT_DUPLICATES), MOST_DUPLICATES)
 
 
 def _smoothed(patterns: Patterns, defaults: Probabilities, weight: float) -> Probabilities:

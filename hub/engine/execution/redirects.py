@@ -23,6 +23,7 @@ from hub.observability import InternalFailure, emit
 from hub.viewer import Viewer
 
 REFRESH_INTERVAL = 0.5  # seconds after which a filter follows a merge of another process
+REDIRECTED_FROM = "redirectedFrom"  # in what an operation or a job answers
 PUBLIC_ID = re.compile(r"[a-z]{2,5}_[0-9a-f]{32}")
 
 
@@ -125,11 +126,15 @@ class RedirectFollower:
 
     def described(self, response: GraphQLResponse, redirects: Mapping[UUID, UUID]) -> GraphQLResponse:
         """The response with the redirects that it followed: by current id, the former one that was named."""
-        if self.redirects is None or not redirects:
-            return response
+        ids = self.public_ids(redirects)
+        return response.with_extension(REDIRECTED_FROM, ids) if ids else response
+
+    def public_ids(self, redirects: Mapping[UUID, UUID]) -> dict[str, str]:
+        """By current id, the former one."""
+        if self.redirects is None:
+            return {}
         prefix = self.redirects.prefix
-        ids = {scalars.encode_id(prefix, key): scalars.encode_id(prefix, former) for former, key in redirects.items()}
-        return response.with_extension("redirectedFrom", ids)
+        return {scalars.encode_id(prefix, key): scalars.encode_id(prefix, former) for former, key in redirects.items()}
 
 
 def is_missing_row(error: HubError) -> bool:

@@ -163,7 +163,8 @@ class ChangesCompiler:
             redirect.join(current, current.c.id == redirect.c.customer_id)
         )
         visible = row_visibility(self.aliases, entity, current)
-        return query.where(deleted, redirect.c.merged_id == change.c.row_id, *visible).scalar_subquery()
+        query = query.where(deleted, redirect.c.merged_id == change.c.row_id, *visible)
+        return query.correlate(change).scalar_subquery()
 
     def _node(self, selection: ObjectSelection, change: sa.Subquery, row: sa.FromClause) -> Value:
         redacted = sa.and_(sa.not_(change.c["a$"]), is_redacted(change.c.before))
