@@ -94,7 +94,7 @@ async def test_recorded_scores_make_satisfaction_and_loyalty(hub: ScoringHub) ->
     assert [(r["points"], r["count"], r["of"]) for r in loyalty["reasons"]] == [("50.0000", 2, 4), ("-25.0000", 1, 4)]
 
 
-async def test_a_relationship_has_one_level_for_each_thing_done(hub: ScoringHub) -> None:
+async def test_a_relationship_has_a_level_for_all_that_was_done(hub: ScoringHub) -> None:
     await hub.activate("relationship.level", template="RELATIONSHIP")
     customer = await hub.create("Edda", stage="ACTIVE")
     (score,) = await hub.scores(customer, "relationship.level")
@@ -146,7 +146,7 @@ async def test_a_preview_says_who_moves_and_what_is_wrong(hub: ScoringHub) -> No
     assert await hub.scores(customer, "points.preview") == []
 
 
-async def test_models_that_read_each_other_are_refused(hub: ScoringHub) -> None:
+async def test_models_that_read_one_another_are_refused(hub: ScoringHub) -> None:
     def reading(code: str) -> dict[str, Any]:
         return {"rules": [{"name": "other", "entity": "Score", "points": "1", "match": {"model": {"eq": code}}}]}
 
@@ -223,8 +223,8 @@ async def test_an_override_has_its_own_reason_and_ends(hub: ScoringHub) -> None:
     await hub.interaction(customer)
     await hub.scores(customer, "points.override")
     until = hub.now + DAY * 3
-    wanted = {"customerId": customer, "model": "points.override", "value": "99", "reason": "A friend of the house."}
-    data = await hub.client.query(OVERRIDE, {"input": {**wanted, "expiresAt": until.isoformat()}})
+    override = {"customerId": customer, "model": "points.override", "value": "99", "reason": "A friend of the house."}
+    data = await hub.client.query(OVERRIDE, {"input": {**override, "expiresAt": until.isoformat()}})
     assert data["scoreOverride"]["score"] == {
         "value": "99.0000",
         "band": "HIGH",
@@ -237,19 +237,19 @@ async def test_an_override_has_its_own_reason_and_ends(hub: ScoringHub) -> None:
     await hub.advance(until)
     (score,) = await hub.scores(customer, "points.override")
     assert (score["value"], score["overrideReason"], score["computedAt"]) == ("10.0000", None, until.isoformat())
-    error = await hub.client.error(OVERRIDE, {"input": wanted})
+    error = await hub.client.error(OVERRIDE, {"input": override})
     assert (error["code"], error["argument"]) == ("ARGUMENT_MISSING", "input.expiresAt")
 
 
 async def test_an_override_can_be_taken_back(hub: ScoringHub) -> None:
     await hub.activate("points.taken", rules=[VISITS])
     customer = await hub.create("Ida")
-    wanted = {"customerId": customer, "model": "points.taken"}
-    error = await hub.client.error(OVERRIDE, {"input": wanted})
+    override = {"customerId": customer, "model": "points.taken"}
+    error = await hub.client.error(OVERRIDE, {"input": override})
     assert error["code"] == "NOT_FOUND"
     values = {"value": "1", "reason": "Why not.", "expiresAt": (hub.now + DAY * 900).isoformat()}
-    await hub.client.query(OVERRIDE, {"input": {**wanted, **values}})
-    assert (await hub.client.query(OVERRIDE, {"input": wanted}))["scoreOverride"] == {"score": None}
+    await hub.client.query(OVERRIDE, {"input": {**override, **values}})
+    assert (await hub.client.query(OVERRIDE, {"input": override}))["scoreOverride"] == {"score": None}
     assert await hub.scores(customer, "points.taken") == []
 
 
@@ -293,4 +293,4 @@ async def test_a_second_run_writes_nothing_and_a_revision_replaces(hub: ScoringH
     await hub.activate("points.twice", rules=[{**VISITS, "points": "7"}])
     (score,) = await hub.scores(customer, "points.twice")
     assert (Decimal(score["value"]), score["scoreModel"]) == (7, {"revision": 2})
-    assert await hub.kept() == await hub.computed()
+    assert await hub.stored() == await hub.computed()

@@ -1,4 +1,4 @@
-"""A hub with a test clock, customers whom models score, and what compares kept scores with computed ones."""
+"""A hub with a test clock, customers whom models score, and what compares stored scores with computed ones."""
 
 import itertools
 from collections.abc import AsyncIterator, Sequence
@@ -49,7 +49,7 @@ union all select 'timer', timer, error from timer_failures
 union all select 'model', code, computes_at::text from score_models where computes_at is not null
 union all select 'position', 'last', max(position)::text from change_order
 """
-KEPT = """
+CURRENT = """
 select customer_id, model, value, band, reasons::text as reasons, score_model_id from scores
 where superseded_at is null and score_model_id is not null order by customer_id, model
 """
@@ -140,10 +140,10 @@ class ScoringHub:
         nodes: list[Any] = (await self.client.query(SCORES, {"filter": filter_}))["scores"]["nodes"]
         return nodes
 
-    async def kept(self) -> list[tuple[Any, ...]]:
+    async def stored(self) -> list[tuple[Any, ...]]:
         """All scores that the hub keeps current."""
         await self.settle()
-        return [tuple(row) for row in await self.connection.fetch(KEPT)]
+        return [tuple(row) for row in await self.connection.fetch(CURRENT)]
 
     async def computed(self) -> list[tuple[Any, ...]]:
         """The same as a full run from nothing would have it; it leaves no trace."""
@@ -155,7 +155,7 @@ class ScoringHub:
                     r["id"] for r in await self.connection.fetch("select id from customers order by id")
                 ]
                 await refresh_scores(self.connection, ids, self.now)
-                computed = [tuple(row) for row in await self.connection.fetch(KEPT)]
+                computed = [tuple(row) for row in await self.connection.fetch(CURRENT)]
                 raise _RollBack
         except _RollBack:
             return computed

@@ -147,21 +147,7 @@ def _fixed_statement(model: ModelDefinition) -> ScoreStatement:
 
 def _compile(model: ModelDefinition, contributions: Contributions) -> ScoreStatement:
     """Adds contributions up, finds the band, and sets the stored score beside the result."""
-    part = contributions.select.subquery("part")
-    counts = part.c.points.is_not(None)
-    names = sa.func.jsonb_build_object("rule", part.c.rule, "points", sa.cast(part.c.points, sa.Text()))
-    reason = sa.cast(names, JSONB()).op("||")(part.c.facts)
-    reasons = sa.func.jsonb_agg(aggregate_order_by(reason, part.c.position)).filter(counts)
-    total = (
-        sa.select(
-            part.c.customer_id,
-            sa.func.sum(part.c.points).label("value"),
-            reasons.label("reasons"),
-            sa.func.min(part.c.changes_at).label("changes_at"),
-        )
-        .group_by(part.c.customer_id)
-        .subquery("total")
-    )
+    total = _total(contributions)
     stored = Score.table.alias("stored")
     customer = sa.func.unnest(CUSTOMERS).table_valued("id", name="asked").render_derived()
     band = _band(model, total.c.value)
@@ -171,9 +157,9 @@ def _compile(model: ModelDefinition, contributions: Contributions) -> ScoreState
         stored.c.superseded_at.is_(None),
     )
     overridden = sa.func.coalesce(stored.c.expires_at > NOW, sa.false())
-    was_overridden = stored.c.expires_at.is_not(None)
+    was_set_by_hand = stored.c.expires_at.is_not(None)
     differs = sa.or_(
-        was_overridden,
+        was_set_by_hand,
         total.c.value.is_distinct_from(stored.c.value),
         band.is_distinct_from(stored.c.band),
         sa.cast(total.c.reasons, JSONB()).is_distinct_from(stored.c.reasons),
@@ -191,14 +177,36 @@ def _compile(model: ModelDefinition, contributions: Contributions) -> ScoreState
         stored.c.band.label("stored_band"),
         stored.c.computed_at.label("stored_at"),
         overridden.label("is_overridden"),
-        was_overridden.label("was_set_by_hand"),
+        was_set_by_hand.label("was_set_by_hand"),
         sa.and_(sa.not_(overridden), exists, differs).label("differs"),
-    ).select_from(sa.outerjoin(sa.outerjoin(customer, total, total.c.customer_id == customer.c.id), stored, is_stored))
+    )
+    totals = sa.outerjoin(customer, total, total.c.customer_id == customer.c.id)
+    return _prepare(select.select_from(sa.outerjoin(totals, stored, is_stored)), contributions)
+
+
+def _total(contributions: Contributions) -> sa.Subquery:
+    """The value of each customer, with its reasons, and when time changes it next."""
+    part = contributions.select.subquery("part")
+    names = sa.func.jsonb_build_object("rule", part.c.rule, "points", sa.cast(part.c.points, sa.Text()))
+    reason = sa.cast(names, JSONB()).op("||")(part.c.facts)
+    reasons = sa.func.jsonb_agg(aggregate_order_by(reason, part.c.position)).filter(part.c.points.is_not(None))
+    return (
+        sa.select(
+            part.c.customer_id,
+            sa.func.sum(part.c.points).label("value"),
+            reasons.label("reasons"),
+            sa.func.min(part.c.changes_at).label("changes_at"),
+        )
+        .group_by(part.c.customer_id)
+        .subquery("total")
+    )
+
+
+def _prepare(select: sa.Select[Any], contributions: Contributions) -> ScoreStatement:
     compiled = select.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
     assert isinstance(compiled, SQLCompiler)
-    return ScoreStatement(
-        str(compiled), tuple(compiled.positiontup or ()), dict(compiled.params), contributions.arguments
-    )
+    names = tuple(compiled.positiontup or ())
+    return ScoreStatement(str(compiled), names, dict(compiled.params), contributions.arguments)
 
 
 def _band(model: ModelDefinition, value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
