@@ -47,6 +47,7 @@ from hub.key_command_line import key_commands, require_text
 from hub.observability import StartupStep, emit
 from hub.postgres.binaries import find_programs
 from hub.postgres.doctor import Check
+from hub.score_sample import load_score_models
 from hub.terminal import print_rows
 from hub.viewer import ADMIN
 from hub.web import server
@@ -128,6 +129,7 @@ def demo(
 
     async def load_all(dsn: str) -> None:
         await _load_demo(dsn, customers)
+        await launch.with_pool(configuration, dsn, partial(load_score_models, configuration))
         if sample is SampleConfiguration.WORK:
             await launch.with_pool(configuration, dsn, partial(load_work_sample, configuration))
 

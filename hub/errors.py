@@ -85,6 +85,10 @@ CODES: dict[str, str] = {
     "MERGE_CHANGED": "The customers are not as they were in the dry run whose fingerprint this is; look at a new one.",
     "MERGE_SUPERSEDED": "A later merge or split of one of the customers must be undone first; `merge` names it.",
     "MERGE_EXPIRED": "The merge is too old to be undone, or was undone already.",
+    # score models
+    "SCORE_MODEL_INVALID": "The definition of a score model is wrong; the message names the part and what can stand there.",
+    "SCORE_MODEL_REFUSED": "The score model cannot be activated; `problems` says why, as its preview does.",
+    "SCORE_COMPUTED": "The hub computes the scores of this model, so that nobody records them; `scoreOverride` sets one.",
     # imports
     "MAPPING_INVALID": "The mapping of the import is wrong; the message names the place and what can stand there.",
     "FILE_UNREADABLE": "The file is not what it should be: its encoding, its compression, or a line of it.",

@@ -17,6 +17,7 @@ MODULES = (
     "sales.orders",
     "engagement.interactions",
     "scoring.scores",
+    "scoring.score_models",
     "privacy.consents",
     "customers.identity_reviews",
     "webhooks.webhooks",

@@ -2,9 +2,11 @@
 
 The planner is the engine's (hub/engine/roles/stored_filters.py). A filter that cannot be planned any more matches nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
+
+import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.errors import BadInput
@@ -21,6 +23,11 @@ class FilterPlanner(Protocol):
 
     async def matching(self, tx: Connection, entity: str, value: Any, keys: Sequence[UUID]) -> Sequence[UUID]:
         """Those of the rows of these keys that match a filter, in their order."""
+
+    def condition(
+        self, entity: str, value: Any, row: sa.FromClause, prefix: str
+    ) -> tuple[sa.ColumnElement[bool], dict[str, Callable[[], Any]]]:
+        """The condition that a row matches a filter, and what fills its parameters; raises BadInput for a broken one."""
 
 
 class StoredFilters:
@@ -56,3 +63,14 @@ async def matching(tx: Connection, entity: str, value: Any, keys: Sequence[UUID]
     planner = StoredFilters.planner
     assert planner is not None, "a process that runs commands plans filters"
     return await planner.matching(tx, entity, value, keys)
+
+
+def condition(
+    entity: str, value: Any, row: sa.FromClause, prefix: str
+) -> tuple[sa.ColumnElement[bool], dict[str, Callable[[], Any]]]:
+    """The condition that a row of an entity matches a stored filter, for a larger statement; and what fills its parameters.
+
+    `prefix` begins their names. Raises BadInput for a filter that cannot be planned any more."""
+    planner = StoredFilters.planner
+    assert planner is not None, "a process that computes scores plans filters"
+    return planner.condition(entity, value, row, prefix)

@@ -23,10 +23,10 @@ from hub.viewer import ADMIN, Role
 JSON = {"content-type": "application/json"}
 NOW = datetime.now(UTC)
 
-
 # Codes without a bad call here: who tests them, or why no client can cause them.
 ELSEWHERE = {
     **dict.fromkeys(("MERGE_BLOCKED", "MERGE_CHANGED", "MERGE_SUPERSEDED", "MERGE_EXPIRED"), "test_merge.py"),
+    **dict.fromkeys(("SCORE_MODEL_INVALID", "SCORE_MODEL_REFUSED", "SCORE_COMPUTED"), "test_score_models.py"),
     "WEBHOOK_INVALID": "test_lifecycle.py",
     "WEBHOOK_LOOP": "test_lifecycle.py",
     "HEADERS_TOO_LARGE": "needs a socket: test_http_limits.py",

@@ -18,6 +18,8 @@ from hub.viewer import Viewer
 
 MAX_REASONS = 50
 
+_IS_COMPUTED = "select exists (select from score_models where code = $1)"
+
 
 class ScoreRecordPayload(NamedTuple):
     """The payload of scoreRecord."""
@@ -45,10 +47,11 @@ async def record(
     """Records a model's score of a customer; it supersedes the model's last one, or counts until the next if it is late."""
     Score.require(viewer, "create")
     checked = writer_of(Score).canonical({"model": model, "band": band})
+    if await tx.fetchval(_IS_COMPUTED, checked["model"]):
+        message = "model: the hub computes its scores; record yours under another name, or set one by scoreOverride."
+        raise BadInput(message, argument="model", code="SCORE_COMPUTED")
     computed = past_moment("computed_at", computed_at, now)
-    if abs(value) >= validators.AMOUNT_LIMIT or value != round(value, 4):
-        message = "value: give a figure of at most 14 digits before the point and four behind it."
-        raise BadInput(message, argument="value")
+    check_value(value)
     if reasons is not None and len(reasons) > MAX_REASONS:
         raise BadInput(f"reasons: give at most {MAX_REASONS}.", argument="reasons")
     reasons_by_path = {f"reasons[{index}]": reason for index, reason in enumerate(reasons or ())}
@@ -57,3 +60,10 @@ async def record(
     optional = {"band": band, "reasons": reasons, "computed_at": computed_at}
     fields = ["model", "value", *(name for name, supplied in optional.items() if supplied is not None)]
     return ScoreRecordPayload(await insert_current(tx, viewer, Score, row, now, fields=fields))
+
+
+def check_value(value: Decimal) -> None:
+    """Raises BadInput for a value that no score can have."""
+    if abs(value) >= validators.AMOUNT_LIMIT or value != round(value, 4):
+        message = "value: give a figure of at most 14 digits before the point and four behind it."
+        raise BadInput(message, argument="value")

@@ -21,7 +21,11 @@ class Members:
     by_keys: bool = False
 
 
-def plan_members(schema: Schema, entity: CatalogEntity, text: str, *, by_keys: bool = False) -> Members:
-    """The plan of a stored filter, which is JSON; raises BadInput for one that cannot be planned."""
-    where, parameters, _ = plan_row_filter(schema, entity, text, PREFIX)
+def plan_members(
+    schema: Schema, entity: CatalogEntity, text: str, *, by_keys: bool = False, prefix: str = PREFIX
+) -> Members:
+    """The plan of a stored filter, which is JSON; raises BadInput for one that cannot be planned.
+
+    `prefix` begins the names of its parameters."""
+    where, parameters, _ = plan_row_filter(schema, entity, text, prefix)
     return Members(entity, where, parameters, by_keys)

@@ -4,17 +4,19 @@ A stored filter reads every row and column, whoever wrote it. It holds no variab
 
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from graphql import OperationDefinitionNode, VariableDefinitionNode, get_variable_values, parse
 
 from hub.db.pool import Connection
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.members import plan_members
-from hub.engine.plan.row_filters import plan_row_filter
+from hub.engine.plan.row_filters import RightArgument, plan_row_filter
 from hub.engine.sql.members import MembersStatement, compile_members
+from hub.engine.sql.row_filters import compile_rows
 from hub.errors import BadInput
 from hub.model import exact_json
 from hub.rights import rights_of
@@ -64,6 +66,20 @@ class StoredFilterPlanner:
             return ()
         matched_keys = {row["id"] for row in await tx.fetch(statement.text, *statement.bind(ADMIN, len(keys), keys))}
         return [key for key in keys if key in matched_keys]
+
+    def condition(
+        self, entity: str, value: Any, row: sa.FromClause, prefix: str
+    ) -> tuple[sa.ColumnElement[bool], dict[str, Callable[[], Any]]]:
+        """The condition that a row matches a filter, and what fills its parameters; raises BadInput for a broken one."""
+        schema = self._build()
+        self.check(entity, value, "match")
+        members = plan_members(schema, schema.catalog.entities[entity], exact_json.dumps(value), prefix=prefix)
+        matches = compile_rows(members.where, row)
+        arguments: dict[str, Callable[[], Any]] = {}
+        for parameter in members.parameters:
+            assert isinstance(parameter.source, RightArgument)
+            arguments[parameter.name] = partial(parameter.source.read_viewer, ADMIN)
+        return sa.true() if matches is None else matches, arguments
 
     def _compile(self, entity: str, text: str) -> MembersStatement | None:
         schema = self._build()

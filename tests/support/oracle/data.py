@@ -165,10 +165,11 @@ class Dataset:
 
 
 # What is about a customer and not for it, by the type's name: a column and the value that says so.
-INTERNAL_MARKS = {"Interaction": ("direction", "INTERNAL")}
+INTERNAL_MARKS = {"Interaction": ("direction", "INTERNAL"), "Score": ("audience", "INSIDE")}
 # What a customer's own viewer does not know of a type that it knows.
 INSIDE_FIELDS = {
     "Customer": {"annualRevenue", "annualRevenueCurrency", "attributes", "fieldSources", "owner", "tier", "unverified"},
+    "Score": {"overriddenBy", "overrideReason"},
     # Which values of its revenue wait for another person, why they were refuted, and the proof of them.
     "Verification": {"columns", "evidence", "note"},
 }

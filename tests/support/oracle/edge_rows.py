@@ -24,10 +24,11 @@ from hub.schema.organisation import staff as staff_members
 from hub.schema.organisation import units as org_units
 from hub.schema.privacy import consents
 from hub.schema.sales import orders, products
-from hub.schema.scoring import scores
+from hub.schema.scoring import score_models, scores
 from oracle.edge_operations import ATTRIBUTES, CURRENCIES, IDENTIFIER_KINDS, NAMES, TEXTS, TIMESTAMPS, UNIT_PARENTS
 from oracle.edge_row_builder import EdgeRowBuilder, EdgeRowValues
 from oracle.identity_rows import add_identity_rows
+from oracle.score_rows import add_score_models
 from oracle.work_edge_rows import add_work_rows
 
 
@@ -234,6 +235,13 @@ def _history(
                 reasons=json.dumps(builder.pick(([], [{"fact": "orders", "value": 3}], [1.5, None, "x"]))),
                 computed_at=builder.pick(TIMESTAMPS),
                 superseded_at=builder.pick(TIMESTAMPS) if age else None,
+                audience=builder.member(score_models.ScoreAudience),
+                score_model_id=builder.maybe(
+                    [row["id"] for row in builder.rows_by_table[score_models.ScoreModel.table]]
+                ),
+                overridden_by_id=None,
+                override_reason=None,
+                expires_at=None,
             )
 
 
@@ -298,6 +306,7 @@ def build_rows(seed: int, existing: ExistingKeys, count: int) -> dict[sa.Table, 
     """`count` customers with all that hangs on them, in units of their own and of those held."""
     builder = EdgeRowBuilder(random.Random(seed))
     units, staff = _organisation(builder, existing)
+    add_score_models(builder)
     product_ids = [_product(builder, number) for number in range(12)]
     linkable = ExistingKeys(existing.units, existing.staff, [*product_ids, *existing.products])
     all_units, all_staff = [*units, *units, *existing.units[:4]], [*staff, *existing.staff]
