@@ -208,6 +208,25 @@ async def test_a_gift_is_handed_in_in_time_or_is_a_violation(bank: Organisation)
     assert late["status"] == "HANDED_IN"
 
 
+async def test_the_time_until_which_a_gift_is_handed_in_follows_its_calendar(bank: Organisation) -> None:
+    agent = await bank.hire("Gu", role="agent")
+    gift = (await _declare(bank, agent, occurredOn="2026-03-01"))["id"]
+    shown = "query ($id: ID!) { disclosure(id: $id) { handInDueAt clocks { nodes { dueAt } } } }"
+    before = (await bank.client.query(shown, {"id": gift}, key=agent.key))["disclosure"]
+    assert before == {"handInDueAt": (due := "2026-03-09T10:00:00+00:00"), "clocks": {"nodes": [{"dueAt": due}]}}
+    await bank.client.query(CALENDAR.replace('thu: ["09:00-12:00", "13:30-18:00"], ', ""))
+    await bank.advance("2026-03-05T00:00:01Z")
+    after = (await bank.client.query(shown, {"id": gift}, key=agent.key))["disclosure"]
+    assert after == {"handInDueAt": (due := "2026-03-10T10:00:00+00:00"), "clocks": {"nodes": [{"dueAt": due}]}}
+    await bank.client.query(CALENDAR.replace("2029-12-31", "2026-03-06"))
+    await bank.advance("2026-03-05T00:00:02Z")
+    cut = (await bank.client.query(shown, {"id": gift}, key=agent.key))["disclosure"]
+    assert cut == {"handInDueAt": None, "clocks": {"nodes": [{"dueAt": None}]}}
+    await bank.client.query(CALENDAR)
+    await bank.advance("2026-03-05T00:00:03Z")
+    assert (await bank.client.query(shown, {"id": gift}, key=agent.key))["disclosure"] == before
+
+
 async def test_a_gift_of_another_units_customer_is_ordered_and_outlives_the_customer(bank: Organisation) -> None:
     manager, person = await bank.hire("Shen", unit="BANK"), await bank.hire("Jiang", unit="BANK")
     branch = await bank.hire("Yang")

@@ -210,6 +210,10 @@ async def test_the_end_is_announced_thirty_days_before_and_then_it_no_longer_cou
     await _grant(bank, manager, person, limit="9", currency="CNY", validUntil="2026-05-01T00:00:00Z")
     await _grant(bank, manager, person, code="SEAL", validUntil="2026-05-01T00:00:00Z")
     await _grant(bank, manager, person, code="SEAL", validFrom="2026-05-01T00:00:00Z")  # goes on: no announcement
+    # Neither another currency, nor a smaller limit, nor one that begins later goes on.
+    await _grant(bank, manager, person, limit="99", currency="EUR")
+    await _grant(bank, manager, person, limit="8", currency="CNY")
+    await _grant(bank, manager, person, limit="9", currency="CNY", validFrom="2026-05-01T00:00:01Z")
     ended = await _grant(bank, manager, person, code="OLD", validUntil="2026-04-30T00:00:00Z")
     await bank.client.query(END, {"id": ended["id"], "reason": "Not needed."}, key=manager.key)
 
@@ -230,7 +234,7 @@ async def test_the_end_is_announced_thirty_days_before_and_then_it_no_longer_cou
         await credentials.authority(bank.connection, person.uuid, "LOAN", now=now)
         for now in (last - timedelta(microseconds=1), last)
     ]
-    assert limits == [{"CNY": Decimal(9)}, {}]
+    assert limits == [{"CNY": Decimal(9), "EUR": Decimal(99)}, {"CNY": Decimal(8), "EUR": Decimal(99)}]
 
 
 async def test_a_credential_of_a_few_days_is_announced_at_once(bank: Organisation) -> None:

@@ -12,6 +12,7 @@ import asyncpg
 from hub.db.pool import Connection
 from hub.domain.work.clock_arithmetic import ClockState, Counting, Level, due_at, next_event
 from hub.domain.work.clock_calendars import CurrentCalendars, count_former_versions, current_calendars
+from hub.domain.work.due_times import show_due_times
 from hub.model.working_time import MICROSECOND
 from hub.schema.work.clocks import ClockStatus
 from hub.schema.work.sla_policies import EscalationAct
@@ -70,6 +71,11 @@ class StoredClock:
         if self.stopped_at is not None:
             return ClockStatus.MET
         return ClockStatus.PAUSED if self.state.since is None else ClockStatus.RUNNING
+
+    @property
+    def due_time(self) -> tuple[str, str, UUID, datetime | None]:
+        """The entity and the key of its row, between them its name, and when it is due."""
+        return self.subject["entity"], self.name, self.subject["row_id"], self.due_at
 
     def scheduled(self, state: ClockState, now: datetime) -> "StoredClock":
         """The clock in another state, with its due time, and the moment at which something happens to it next."""
@@ -148,6 +154,7 @@ async def write_clocks(tx: Connection, clocks: Sequence[StoredClock], now: datet
         return
     columns = zip(*(_values(clock) for clock in clocks), strict=True)
     await tx.execute(_WRITE, now, *(list(column) for column in columns))
+    await show_due_times(tx, [clock.due_time for clock in clocks if clock.stopped_at is None], now)
 
 
 def _values(clock: StoredClock) -> tuple[Any, ...]:

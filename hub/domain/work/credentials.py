@@ -43,10 +43,12 @@ select id, code, valid_from, least(valid_until, ended_at) as ends_at from creden
 where staff_id = $1 and type = 'GRADE'
 and tstzrange(valid_from, least(valid_until, ended_at)) && tstzrange($2, $3) order by valid_from limit 1
 """
-_SUCCESSOR = """
+# What counts right when the credential ends, and is worth as much: its level, or its limit in its currency.
+_SUCCESSOR = f"""
 select exists (
     select from credentials as other where other.staff_id = $1 and other.type = $2 and other.code = $3 and other.id <> $4
-    and other.ended_at is null and (other.valid_until is null or other.valid_until > $5)
+    and {_COUNTS.format(moment="$5")} and coalesce(other.level, 0) >= coalesce($6, 0)
+    and ($7::numeric is null or other.currency = $8 and other."limit" >= $7)
 )
 """
 
@@ -190,12 +192,13 @@ async def holds(
     early=NOTICE,
 )
 async def announce_expiry(tx: Connection, key: UUID, now: datetime) -> None:
-    """Announces the end of a credential, unless the person has another of its code that counts longer."""
+    """Announces the end of a credential, unless the person has another of its code that counts then and is worth as much."""
     stored = await rows.lock_row(tx, ADMIN, Credential, key, "id")
     moment = max(now, stored["created_at"])
     await rows.update_row(tx, ADMIN, Credential, key, {"announced_at": moment}, moment)
     ends_at = stored["valid_until"]
-    arguments = (stored["staff_id"], stored["type"], stored["code"], key, ends_at)
+    worth = (stored["level"], stored["limit"], stored["currency"])
+    arguments = (stored["staff_id"], stored["type"], stored["code"], key, ends_at, *worth)
     if ends_at <= moment or await tx.fetchval(_SUCCESSOR, *arguments):
         return
     subject = await subject_values(tx, Credential, key)

@@ -15,6 +15,7 @@ from hub.domain.work.acting import acting_person, person_needed
 from hub.domain.work.clock_starts import starts_clock
 from hub.domain.work.clocks import start_clock, stop_clock, void_clock
 from hub.domain.work.disclosure_limits import limit_on
+from hub.domain.work.due_times import shows_due
 from hub.domain.work.job_roles import head_of
 from hub.domain.work.notifications import notify
 from hub.errors import BadInput, Forbidden
@@ -253,8 +254,9 @@ async def _await_hand_in(tx: Connection, key: UUID, now: datetime) -> None:
         await rows.update_row(tx, ADMIN, Disclosure, key, _deadline(due_at), now)
 
 
-def _deadline(due_at: datetime) -> dict[str, datetime]:
-    return {"hand_in_due_at": due_at, "lapses_at": due_at + INSTANT}
+@shows_due(Disclosure, "hand_in_due_at", CLOCK)
+def _deadline(due_at: datetime | None) -> dict[str, datetime | None]:
+    return {"hand_in_due_at": due_at, "lapses_at": None if due_at is None else due_at + INSTANT}
 
 
 async def _notify_head(

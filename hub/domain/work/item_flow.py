@@ -13,6 +13,7 @@ import orjson
 from hub.db.pool import Connection
 from hub.domain.work.addressing import Addressing, addressed
 from hub.domain.work.clocks import start_clock, stop_clock, void_clock
+from hub.domain.work.due_times import shows_due
 from hub.domain.work.job_roles import head_of
 from hub.domain.work.milestones import (
     PlannedMilestone,
@@ -190,6 +191,11 @@ async def _insert_step(
         if due_at is not None:
             await rows.update_row(flow.tx, ADMIN, WorkStep, key, {"due_at": due_at}, flow.now)
     return key
+
+
+@shows_due(WorkStep, "due_at", CLOCK)
+def _due(due_at: datetime | None) -> dict[str, datetime | None]:
+    return {"due_at": due_at}
 
 
 async def notify_of_step(flow: ItemFlow, key: UUID, rule: StepRule, people: list[UUID]) -> None:
