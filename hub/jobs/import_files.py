@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from hub.domain.exchange.mapping_types import FileFormat
+from hub.domain.exchange.parquet_files import parquet_columns, parquet_records
 from hub.errors import LimitExceeded
-from hub.jobs.import_parquet import parquet_columns, parquet_records
 from hub.jobs.import_streams import CHUNK, open_bytes, unreadable
 from hub.jobs.reject_columns import (
     GROUP,

@@ -3,7 +3,7 @@
 Lines that describe the same row alike share it. One that contradicts an earlier line of its batch waits for the next wave."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -77,9 +77,10 @@ class LinePlanner:
         waiting: list[ImportLine],
         breathe: Callable[[], Any],
     ) -> tuple[list[PlannedRow], list[ImportLine]]:
-        """The rows that the lines describe, each once, and the lines that go on."""
+        """The rows that the lines describe, each once, and the lines that go on. Rows of waiting lines hold later ones back."""
         drafts: list[tuple[ImportLine, PlannedRow]] = []
-        for index, line in enumerate(lines):
+        held = {id(line) for line in waiting}
+        for index, line in enumerate(sorted((*lines, *waiting), key=lambda line: line.line.number)):
             if index % 4 == 3:
                 await breathe()
             if compiled.source.when is not None and is_empty(line.line.record.get(compiled.source.when)):
@@ -87,12 +88,14 @@ class LinePlanner:
             try:
                 drafts.append((line, compiled.describe(line)))
             except HubError as error:
+                if id(line) in held:
+                    continue
                 if compiled.source.skips_invalid:
                     line.left_out.append(compiled.source.entity.__name__)
                 else:
                     line.fault = LineFault(error, compiled.source)
-        await self._find_links(tx, compiled, drafts)
-        planned, blocked = await _assign(compiled, drafts, breathe)
+        await self._find_links(tx, compiled, [draft for draft in drafts if id(draft[0]) not in held])
+        planned, blocked = await _assign(compiled, drafts, held, breathe)
         waiting += blocked
         waits = {id(line) for line in blocked}
         return planned, [line for line in lines if line.fault is None and id(line) not in waits]
@@ -352,9 +355,14 @@ class LinePlanner:
 
 
 async def _assign(
-    compiled: CompiledRow, drafts: Sequence[tuple[ImportLine, PlannedRow]], breathe: Callable[[], Any]
+    compiled: CompiledRow,
+    drafts: Sequence[tuple[ImportLine, PlannedRow]],
+    held: Collection[int],
+    breathe: Callable[[], Any],
 ) -> tuple[list[PlannedRow], list[ImportLine]]:
-    """Gives each line its row, which lines that describe it alike share. Returns the rows, and the lines that have to wait."""
+    """Gives each line its row, which lines that describe it alike share. Returns the rows, and the lines that have to wait.
+
+    `held` are those that wait already, for another row."""
     known: dict[Any, PlannedRow] = {}
     contested: set[Any] = set()  # later lines come after the one that waits, also those that agree with the first
     planned: list[PlannedRow] = []
@@ -367,9 +375,11 @@ async def _assign(
         tokens = compiled.tokens(draft, line)
         earlier = next((known[token] for token in tokens if token in known), None)
         is_equal = earlier is None or (earlier.values, earlier.identifiers) == (draft.values, draft.identifiers)
-        if not is_equal or not contested.isdisjoint(tokens):
-            blocked.append(line)
+        if id(line) in held or not is_equal or not contested.isdisjoint(tokens):
+            blocked += [] if id(line) in held else [line]
             contested.update(tokens)
+            if earlier is not None:  # what its later rows are found by, until it has its own turn
+                line.rows[compiled.source.name] = earlier
             continue
         line.rows[compiled.source.name] = earlier or draft
         if earlier is None:

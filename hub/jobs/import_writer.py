@@ -24,7 +24,7 @@ from hub.errors import BadInput, HubError, Unavailable
 from hub.jobs.import_files import FileLine
 from hub.jobs.import_lines import LinePlanner
 from hub.jobs.import_rows import USUAL_STAMPS, ImportLine, LineFault, PlannedRow, RowStamps
-from hub.model import provenance
+from hub.model import provenance, survivorship
 from hub.model.bulk_writer import NotAsOne, PreparedRow, insert_prepared
 from hub.model.columns import metadata
 from hub.model.writer import writer_of
@@ -169,8 +169,10 @@ class ImportWriter:
             await self._store_identifiers(tx, rows, now, counts, as_one=as_one)
             entity = writer.entity.__name__
             counts[f"{entity}.created"] += sum(row.is_new and row.prepared is not None for row in rows)
-            counts[f"{entity}.updated"] += sum(bool(row.updates) for row in rows)
-            counts[f"{entity}.unchanged"] += sum(row.updates == {} for row in rows)
+            updated = [row.key for row in rows if row.updates and row.key is not None and not row.is_virtual]
+            overruled = await survivorship.count_overruled(tx, writer.table, updated, now)
+            counts[f"{entity}.updated"] += sum(bool(row.updates) for row in rows) - overruled
+            counts[f"{entity}.unchanged"] += sum(row.updates == {} for row in rows) + overruled
             await self._breathe()
 
     async def _store_identifiers(

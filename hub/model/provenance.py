@@ -58,6 +58,21 @@ update source_records as s set facts = l.former, version = s.version + 1 from ch
 where s.id = l.row_id and s.facts = l.facts and l.former is not null
 """
 
+# What sources said in one write: its fields, at its time. A source that says nothing any more has no record.
+_FORGET = """
+with said as (
+    select s.id, coalesce((
+        select jsonb_object_agg(key, value) from jsonb_each(s.facts)
+        where not (split_part(key, '.', 1) = any($2) and (value ->> 1)::timestamp = $3::timestamptz at time zone 'UTC')
+    ), '{}') as facts
+    from source_records as s where s.customer_id = $1
+), gone as (
+    delete from source_records as s using said where s.id = said.id and said.facts = '{}' and s.facts <> '{}'
+)
+update source_records as s set facts = said.facts, version = s.version + 1, updated_at = $4 from said
+where s.id = said.id and said.facts <> '{}' and said.facts <> s.facts
+"""
+
 
 def sourced_columns(table: sa.Table) -> tuple[str, ...]:
     """The columns of a table of which the hub keeps what each source says."""
@@ -146,6 +161,15 @@ async def changed_keys(
 async def use_source(tx: Connection, source: str) -> None:
     """Records what the rest of the transaction writes as said by this source."""
     await tx.execute(_USE_SOURCE, source)
+
+
+async def forget(
+    tx: Connection, table: sa.Table, key: UUID, columns: Sequence[str], written_at: datetime, now: datetime
+) -> None:
+    """Takes back what sources said by a write of these columns at a time. What they had said before does not come back."""
+    fields = [camel_case(name) for name in sourced_columns(table) if name in columns]
+    if fields:
+        await tx.execute(_FORGET, key, fields, written_at, now)
 
 
 async def record_choice(

@@ -163,6 +163,15 @@ async def derive(
     return [row["id"] for row in await tx.fetch(statement, list(customers), now, *trusted)]
 
 
+async def count_overruled(tx: Connection, table: sa.Table, keys: Sequence[UUID], now: datetime) -> int:
+    """How many of the rows that were updated at this time stayed as they were, because policies believe other sources."""
+    if not keys or not policy_columns(table):
+        return 0
+    sql = f"select count(*) from {table.name} where id = any($1) and updated_at <> $2"
+    count: int = await tx.fetchval(sql, list(keys), now)
+    return count
+
+
 def differences(table: sa.Table, column: str, policy: FieldPolicy, trusted: str) -> str:
     """SQL for the customers whose value of the column is another one by the policy: `id`, `before`, `after`, `source`."""
     sql = winner(table, column, policy, "s.customer_id = c.id", trusted)

@@ -2,6 +2,7 @@
 
 import gzip
 import subprocess
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,16 @@ async def name_everywhere(hub_client: HubClient, connection: Any) -> str:
     return customer
 
 
+def parquet_file(name: str) -> bytes:
+    """A Parquet file with a name."""
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    stream = BytesIO()
+    parquet.write_table(pyarrow.table({"number": [1, 2], "name": ["Other", name]}), stream)
+    return stream.getvalue()
+
+
 async def exchange_the_name(hub_client: HubClient, connection: Any) -> tuple[str, list[str]]:
-    """Leaves the name where imports and exports leave one; returns the export, and files that wait, but the last with it."""
+    """Leaves the name where imports and exports leave one; returns the export, and files that wait; two do not have it."""
     refused = await run_import(hub_client, MAPPING, FILE, name="Zq Canary.csv")
     assert [reject["line"] for reject in refused["rejects"]] == [2, 3]
     spelled = await run_import(hub_client, MAPPING, SPELLINGS)
@@ -125,7 +134,8 @@ async def exchange_the_name(hub_client: HubClient, connection: Any) -> tuple[str
     headers = {"authorization": f"Bearer {hub_client.key}"}
     named = [FILE.encode(), FILE.encode("utf-16"), gzip.compress(FILE.encode())]
     spelled_files = [b"mail\nx@home.org\nZq \xc2\xa0 Canary\n", b"phone\n030/765 43 21\n"]
-    files = [*named, *spelled_files, b"mail\nother@home.org\nBirdland\n"]
+    others = [b"mail\nother@home.org\nBirdland\n", parquet_file("Birdland")]
+    files = [*named, parquet_file("Zq Canary"), *spelled_files, *others]
     transport = httpx2.ASGITransport(hub_client.app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://hub", headers=headers) as client:
         uploads = [
@@ -157,7 +167,7 @@ async def test_no_table_of_a_dump_names_an_erased_customer(northwind_dsn: str, t
     assert before >= {"import_rejects", "import_chunks", "jobs", "job_queue"}
     assert traces(dump(northwind_dsn)) == []
     assert expired.json()["errors"][0]["extensions"]["code"] == "EXPORT_EXPIRED"
-    assert states == [404, 404, 404, 404, 404, 200]
+    assert states == [404, 404, 404, 404, 404, 404, 200, 200]
     failed = await connection.fetch("select error_code from jobs where name = 'late'")
     blank = await connection.fetch("select line, message, record from import_rejects order by job_id, line")
     assert [row["error_code"] for row in failed] == ["CUSTOMER_ERASED"]

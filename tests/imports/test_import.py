@@ -96,6 +96,35 @@ async def test_a_decimal_comma_that_is_likely_decides_only_what_is_ambiguous(nor
     assert [node["unitPrice"] for node in nodes] == ["12.5000", "12.5000", "1.2500", "1234.5600", "1250.0000"]
 
 
+ORDERED = """
+[[rows]]
+entity = "Customer"
+match = "identifiers"
+identifiers = [{ kind = "EXTERNAL_ID", column = "number", source = "order" }]
+fields.name = "name"
+
+[[rows]]
+entity = "Product"
+match = "sku"
+fields.sku = "sku"
+fields.name = { value = "N" }
+fields.category = { value = "ordered" }
+fields.unitPrice = "price"
+fields.currency = { value = "EUR" }
+"""
+
+
+async def test_the_last_line_of_a_row_counts_though_an_earlier_one_waits_for_another_row(
+    northwind_client: HubClient,
+) -> None:
+    lines = ("A,Ann,S-1,1", "A,Anna,S-2,5", "B,Bea,S-2,7")  # the second waits for the first, the third for the second
+    job = await run_import(northwind_client, ORDERED, "number,name,sku,price\n" + "\n".join(lines))
+    assert (job["status"], job["counts"].get("rejected", 0)) == ("SUCCEEDED", 0), job
+    prices = PRICES.replace("numbers", "ordered")
+    nodes = (await northwind_client.query(prices))["products"]["nodes"]
+    assert [node["unitPrice"] for node in nodes] == ["1.0000", "7.0000"]
+
+
 async def test_the_same_file_again_writes_nothing(northwind_client: HubClient, connection: asyncpg.Connection) -> None:
     before = await connection.fetchval(LOGGED)
     job = await run_import(northwind_client, MAPPING, FILE)

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
+from tempfile import TemporaryFile
 from typing import Any
 from uuid import UUID
 
@@ -103,13 +104,14 @@ async def _erase_files(tx: Connection, marks: CustomerMarks, numbers: Sequence[s
     """Deletes the files that name the customer; returns their jobs."""
     deleted, jobs = [], []
     for file in await tx.fetch(_FILES):
-        search = FileSearch([*marks.texts, *marks.keys], numbers)
-        async for content in import_store.read_content(tx, file["id"]):
-            if await asyncio.to_thread(search.search, content):
-                break
-        if search.is_named:
-            deleted.append(file["id"])
-            jobs += [] if file["job_id"] is None else [file["job_id"]]
+        with TemporaryFile() as spool:
+            search = FileSearch([*marks.texts, *marks.keys], numbers, spool)
+            async for content in import_store.read_content(tx, file["id"]):
+                if await asyncio.to_thread(search.search, content):
+                    break
+            if await asyncio.to_thread(search.finish):
+                deleted.append(file["id"])
+                jobs += [] if file["job_id"] is None else [file["job_id"]]
     if deleted:
         await tx.execute(_DELETE_FILES, deleted)
     return jobs

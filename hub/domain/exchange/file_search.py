@@ -5,9 +5,12 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import IO, Any
 
 import zstandard
+
+from hub.domain.exchange.parquet_files import parquet_records
+from hub.errors import BadInput
 
 SLICE = 256  # compressed bytes that are unpacked at once: even a bomb of them fits in memory
 MAX_BYTES = 2_147_483_648  # of decompressed content that are searched
@@ -21,10 +24,11 @@ GZIP_BITS = 31  # zlib's number for gzip's format
 class FileSearch:
     """Finds texts in the contents of one file, wherever its parts begin, with any case and any blanks between words.
 
-    Numbers are digits, which may have signs between them. A file that cannot be searched counts as one that has them: Parquet,
-    and one that unpacks to very much."""
+    Numbers are digits, which may have signs between them. A file that cannot be searched counts as one that has them: one that
+    unpacks to very much, and Parquet that cannot be read here. `spool` is an empty file for the parts of Parquet, whose columns
+    are named at its end; call `finish` after the last part."""
 
-    def __init__(self, texts: Sequence[str], numbers: Sequence[str] = ()) -> None:
+    def __init__(self, texts: Sequence[str], numbers: Sequence[str], spool: IO[bytes]) -> None:
         forms = {form for text in texts for form in _forms(text)}
         self._needles = {needle for form in forms for needle in _encoded(form)}
         self._numbers = re.compile(b"(?:%s)(?![0-9])" % "|".join(numbers).encode()) if numbers else None
@@ -33,6 +37,8 @@ class FileSearch:
         self._tail = b""
         self._searched = 0
         self._begun = False
+        self._spool = spool
+        self._is_parquet = False
         self.is_named = False
 
     def search(self, content: bytes) -> bool:
@@ -40,12 +46,26 @@ class FileSearch:
         if not self._begun:
             self._begun = True
             self._unpacker = _unpacker(content)
-            self.is_named = content.startswith(PARQUET)
+            self._is_parquet = content.startswith(PARQUET)
+        if self._is_parquet:
+            self._spool.write(content)
+            return False
         pieces = iter((content,)) if self._unpacker is None else self._unpacked(content)
         for piece in pieces:
             if self.is_named:
                 break
             self._search(piece)
+        return self.is_named
+
+    def finish(self) -> bool:
+        """Whether the whole file has one of the texts."""
+        try:
+            for record in parquet_records(self._spool) if self._is_parquet else ():
+                self._search(json.dumps(record, default=_text_of, ensure_ascii=False).encode("utf-8", "replace"))
+                if self.is_named:
+                    break
+        except (OSError, ValueError, BadInput):
+            self.is_named = True
         return self.is_named
 
     def _unpacked(self, content: bytes) -> Iterator[bytes]:
@@ -72,6 +92,10 @@ class FileSearch:
             or any(_has_word(text, needle) for needle in self._needles for text in {window, squeezed})
             or (self._numbers is not None and self._numbers.search(window.translate(None, SIGNS)) is not None)
         )
+
+
+def _text_of(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _forms(text: str) -> Iterator[str]:

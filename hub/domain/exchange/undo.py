@@ -14,6 +14,7 @@ import asyncpg
 import sqlalchemy as sa
 
 from hub.db.pool import Connection
+from hub.model import provenance
 from hub.model.columns import metadata, readable_columns
 from hub.model.definition import WriteOperation
 from hub.model.entity import Entity, declared_entities, entity_of
@@ -25,8 +26,8 @@ from hub.viewer import Viewer
 
 Fate = Literal["deleted", "restored", "edited", "in_use", "gone", "part", "forbidden"]
 _CHANGES = """
-select id, table_name, row_id, operation, before, changed from change_log
-where request = $1 and request like 'job:%' and table_name <> 'jobs' and id < $2 order by id desc limit $3
+select id, table_name, row_id, operation, before, changed, (after ->> 'updated_at')::timestamptz as written_at
+from change_log where request = $1 and request like 'job:%' and table_name <> 'jobs' and id < $2 order by id desc limit $3
 """
 _COUNT = "select count(*) from change_log where request = $1 and request like 'job:%' and table_name <> 'jobs'"
 # Changes since, but those of the job and of taking it back.
@@ -70,6 +71,7 @@ class LoggedWrite(NamedTuple):
     operation: str
     before: str | None
     changed: Sequence[str]
+    written_at: datetime | None
 
 
 class RowFate(NamedTuple):
@@ -136,6 +138,8 @@ async def take_back(
         fields = [name for name in write.changed if name in writer_of(entity).updatable]
         async with nullcontext() if is_written_beside else updating(tx, viewer, entity, key, fields=fields):
             await tx.execute(_restore_sql(table, tuple(write.changed)), key, write.before, now)
+        if write.written_at is not None:
+            await provenance.forget(tx, table, key, write.changed, write.written_at, now)
         return [RowFate(entity, key, "restored")]
     owner = _owner(table)
     if owner is not None and not is_edited and await tx.fetchval(_CREATED, stored[owner[1]], owner[0].name, request):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from hub.errors import BadInput
 
@@ -15,12 +15,12 @@ if HAS_PARQUET:
 BATCH = 500
 
 
-def _open(path: Path) -> Any:
+def _open(file: Path | IO[bytes]) -> Any:
     if not HAS_PARQUET:
         message = "file: it is Parquet, which this hub does not read; install hub[parquet], or send CSV."
         raise BadInput(message, code="FILE_UNREADABLE", argument="file")
     try:
-        return parquet.ParquetFile(path)
+        return parquet.ParquetFile(file)
     except (pyarrow.ArrowException, OSError) as error:
         message = f"file: it is no whole Parquet file ({str(error)[:200]}); write it again."
         raise BadInput(message, code="FILE_UNREADABLE", argument="file") from None
@@ -32,8 +32,8 @@ def parquet_columns(path: Path) -> tuple[str, ...]:
         return tuple(file.schema_arrow.names)
 
 
-def parquet_records(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a file, by column, as Python has them."""
-    with _open(path) as file:
-        for batch in file.iter_batches(batch_size=BATCH):
+def parquet_records(file: Path | IO[bytes]) -> Iterator[dict[str, Any]]:
+    """The records of a file, by column, as Python has them; raises BadInput."""
+    with _open(file) as opened:
+        for batch in opened.iter_batches(batch_size=BATCH):
             yield from batch.to_pylist()
