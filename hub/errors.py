@@ -85,6 +85,10 @@ CODES: dict[str, str] = {
     "MERGE_CHANGED": "The customers are not as they were in the dry run whose fingerprint this is; look at a new one.",
     "MERGE_SUPERSEDED": "A later merge or split of one of the customers must be undone first; `merge` names it.",
     "MERGE_EXPIRED": "The merge is too old to be undone, or was undone already.",
+    # segments
+    "SEGMENT_INVALID": "The segment cannot be: its filter names what it must not, or its kind does not suit the change.",
+    "SEGMENT_UNBOUNDED": "The segment's filter would read too much for each customer; `entries` says how much.",
+    "SEGMENT_IN_USE": "Others name the segment, so that it cannot be given up; `usedBy` lists them.",
     # imports
     "MAPPING_INVALID": "The mapping of the import is wrong; the message names the place and what can stand there.",
     "FILE_UNREADABLE": "The file is not what it should be: its encoding, its compression, or a line of it.",

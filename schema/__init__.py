@@ -48,6 +48,7 @@ MODULES = (
     "identity.source_records",
     "identity.survivorship",
     "matching.match_candidates",
+    "segments.segments",
 )
 
 

@@ -74,6 +74,7 @@ REBUILT = stays("A projection derives them anew.")
 OTHER_TABLES: Mapping[str, str] = {
     "merge_rows": "the ledger of merges, which goes with its merge",
     "match_keys": "a projection derives them anew",
+    "reevaluations": "a projection derives them anew",
     "customer_redirects": "merging itself points them at the survivor",
     "change_log": "the past stays as it was",
     "audit_pending": "the past stays as it was",

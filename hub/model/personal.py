@@ -116,6 +116,7 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
     },
     "projections": dict.fromkeys(("name", "advanced_at", "error"), PersonalData.NOT_PERSONAL),
     "match_keys": {},
+    "reevaluations": dict.fromkeys(("derivation", "subject_id", "moment"), PersonalData.NOT_PERSONAL),
     "match_models": {"parameters": PersonalData.NOT_PERSONAL, "trained_at": PersonalData.NOT_PERSONAL},
     "secrets": {"name": PersonalData.NOT_PERSONAL, "value": PersonalData.NOT_PERSONAL},
     "test_clock": {"now": PersonalData.NOT_PERSONAL},
