@@ -16,13 +16,13 @@ import httpx2
 import pytest
 import random_runs
 from asgi_client import post_query
+from migrated_folders import make_migrated, migrated_server
 from starlette.types import ASGIApp
 
 from hub.app import lifespan
-from hub.db import migrate
 from hub.demo.load import load
 from hub.domain.access import api_keys
-from hub.postgres import PostgresServer, ensure
+from hub.postgres import PostgresServer
 from hub.settings import Settings
 from hub.viewer import ADMIN, Role
 
@@ -34,9 +34,19 @@ _numbers = count()
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
+def migrated_folder(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+    """A data directory whose database is migrated, at rest; to be copied."""
+    base = tmp_path_factory.getbasetemp()
+    return make_migrated(base.parent if hasattr(pytestconfig, "workerinput") else base)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(migrated_folder: Path) -> Iterator[PostgresServer]:
     """A throwaway server."""
-    with tempfile.TemporaryDirectory(prefix="hub-tests-") as folder, ensure(Path(folder), durable=False) as started:
+    with (
+        tempfile.TemporaryDirectory(prefix="hub-tests-") as folder,
+        migrated_server(Path(folder), migrated_folder) as started,
+    ):
         asyncio.run(_make_copies_cheap(started))
         yield started
 
@@ -79,9 +89,7 @@ async def _create_database(postgres_server: PostgresServer, name: str, template:
 @pytest.fixture(scope="session")
 async def empty_dsn(postgres_server: PostgresServer) -> str:
     """A migrated database without a row; to be copied, not written to."""
-    dsn = await _create_database(postgres_server, "migrated", "template0")
-    await migrate.upgrade(dsn)
-    return dsn
+    return await _create_database(postgres_server, "migrated", postgres_server.dsn.rpartition("/")[2])
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
@@ -47,6 +48,7 @@ def config() -> Config:
     return alembic_config
 
 
+@cache
 def head_revision() -> str:
     """Returns the revision that this code expects."""
     revision = ScriptDirectory.from_config(config()).get_current_head()

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from change_workload import INSERT_PRODUCT, open_connections, wait_until
 from conftest import CreateDatabase, RunQuery
+from migrated_folders import migrated_server
 
 from hub.changefeed.cursors import ChangeCursors, resume_position
 from hub.changefeed.sequencer import Sequencer
-from hub.db import change_positions, migrate
+from hub.db import change_positions
 from hub.db.change_positions import FeedState
 from hub.db.pool import Connection
 from hub.engine.cursors import list_fingerprint, sign, signing_key
@@ -146,11 +147,10 @@ async def test_a_copy_of_a_database_begins_an_epoch(database_dsn: str, create_da
     assert refusal_code(gone, copied.epoch, 3) == "CURSOR_FORKED"
 
 
-async def test_files_that_were_put_back_begin_an_epoch(tmp_path: Path) -> None:
+async def test_files_that_were_put_back_begin_an_epoch(tmp_path: Path, migrated_folder: Path) -> None:
     here, backup = tmp_path / "here", tmp_path / "kept"
     try:
-        with ensure(here, durable=False) as server:
-            await migrate.upgrade(server.dsn)
+        with migrated_server(here, migrated_folder) as server:
             fork = await state_after_writes(server.dsn, 2, "both")
         assert await (await asyncio.create_subprocess_exec("cp", "-a", here, backup)).wait() == 0
         with ensure(here, durable=False) as server:

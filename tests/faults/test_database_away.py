@@ -19,12 +19,12 @@ from change_workload import WAIT_TIMEOUT, wait_until
 from conftest import create_api_key
 from delivery_workload import DeliveryWorkload, run_delivery_workload
 from hub_process import HubProcess, HubProcesses, resident_mib, run_hubs
+from migrated_folders import migrated_server
 from postgres_process import postmaster_pid
 from reconnecting_subscriber import open_subscribers
 from tcp_proxy import TcpProxy, run_proxy
 
-from hub.db import migrate
-from hub.postgres import ensure, pidfile
+from hub.postgres import pidfile
 
 SUBSCRIBERS, CONCURRENT_REQUESTS = 6, 100
 REJECTION_CODES = {"UNAVAILABLE", "STATEMENT_TIMEOUT"}
@@ -116,10 +116,9 @@ class ProxiedHub:
 
 
 @pytest.fixture(scope="module", params=[SHORT, pytest.param(LONG, marks=pytest.mark.soak)], ids=["short", "long"])
-async def proxied_hub(request: pytest.FixtureRequest) -> AsyncIterator[ProxiedHub]:
+async def proxied_hub(request: pytest.FixtureRequest, migrated_folder: Path) -> AsyncIterator[ProxiedHub]:
     scale: OutageScale = request.param
-    with tempfile.TemporaryDirectory() as folder, ensure(Path(folder), durable=False) as server:
-        await migrate.upgrade(server.dsn)
+    with tempfile.TemporaryDirectory() as folder, migrated_server(Path(folder), migrated_folder) as server:
         async with run_proxy("127.0.0.1", server.port) as proxy:
             through = server.dsn.replace(f":{server.port}/", f":{proxy.port}/")
             async with run_hubs(through, 1, **scale.settings) as hub:

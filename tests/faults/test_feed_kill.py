@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 from change_workload import LEADER_PID_SQL, open_connections, read_by_position, run_change_workload, wait_until
 from hub_process import free_port, start_hub
+from migrated_folders import migrated_server
 
 from hub import observability
 from hub.changefeed.cursors import resume_position
 from hub.changefeed.sequencer import Sequencer
-from hub.db import change_positions, migrate
+from hub.db import change_positions
 from hub.db.change_positions import FeedState
 from hub.db.pool import Connection
-from hub.postgres import ensure, pidfile
+from hub.postgres import pidfile
 from hub.settings import Settings
 
 KILLS = 3
@@ -84,7 +85,9 @@ async def test_when_the_leader_is_killed_another_hub_takes_over(database_dsn: st
 # -- Postgres ---------------------------------------------------------------------------------------------------------------
 
 
-async def test_when_postgres_is_killed_no_acknowledged_change_is_lost(cluster_folder: Path, seed: int) -> None:
+async def test_when_postgres_is_killed_no_acknowledged_change_is_lost(
+    cluster_folder: Path, migrated_folder: Path, seed: int
+) -> None:
     event_types: list[type[observability.Event]] = []
 
     async def leadership_acquired(times: int) -> bool:
@@ -99,8 +102,7 @@ async def test_when_postgres_is_killed_no_acknowledged_change_is_lost(cluster_fo
             os.kill(running.pid, signal.SIGKILL)
         await wait_until(partial(leadership_acquired, KILLS + 1), 10)
 
-    with ensure(cluster_folder, durable=False) as server:
-        await migrate.upgrade(server.dsn)
+    with migrated_server(cluster_folder, migrated_folder) as server:
         first = await read_feed_state(server.dsn)
         remove_handler = observability.add_handler(lambda event: event_types.append(type(event)))
         try:

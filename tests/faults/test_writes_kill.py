@@ -4,8 +4,7 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ import httpx2
 import random_runs
 from conftest import create_api_key
 from hub_process import HubProcess, free_port, start_hub
+from migrated_folders import migrated_server
 
-from hub.db import migrate
-from hub.postgres import ensure, pidfile
+from hub.postgres import pidfile
 
 CLIENTS, KILLS = 32, 3
 CREATE_PRODUCT = """mutation ($sku: String!, $key: String) {
@@ -40,19 +39,13 @@ async def post_until_answered(url: str, key: str, variables: dict[str, Any]) -> 
             await asyncio.sleep(0.02)
 
 
-@asynccontextmanager
-async def migrated_server(folder: Path) -> AsyncIterator[tuple[str, str]]:
-    """Yields a migrated database on a server that is restarted when it dies, and an admin key."""
-    with ensure(folder, durable=False) as started:
-        await migrate.upgrade(started.dsn)
-        yield started.dsn, await create_api_key(started.dsn)
-
-
-async def assert_one_effect(folder: Path, kill: Callable[[HubProcess, str, int], Awaitable[HubProcess]]) -> None:
+async def assert_one_effect(
+    folder: Path, copied: Path, kill: Callable[[HubProcess, str, int], Awaitable[HubProcess]]
+) -> None:
     """Runs rounds of clients, each with one idempotency key, and calls `kill` during them."""
     draw = random.Random(random_runs.seed())
-    async with migrated_server(folder) as (dsn, key):
-        port = free_port()
+    with migrated_server(folder, copied) as server:
+        dsn, key, port = server.dsn, await create_api_key(server.dsn), free_port()
         hub = await start_hub(dsn, port)
         try:
             for number in range(KILLS):
@@ -71,20 +64,20 @@ async def assert_one_effect(folder: Path, kill: Callable[[HubProcess, str, int],
             await hub.wait()
 
 
-async def test_when_the_hub_is_killed(tmp_path: Path) -> None:
+async def test_when_the_hub_is_killed(tmp_path: Path, migrated_folder: Path) -> None:
     async def kill(hub: HubProcess, dsn: str, port: int) -> HubProcess:
         hub.send_signal(signal.SIGKILL)
         await hub.wait()
         return await start_hub(dsn, port)
 
-    await assert_one_effect(tmp_path, kill)
+    await assert_one_effect(tmp_path, migrated_folder, kill)
 
 
-async def test_when_postgres_is_killed(tmp_path: Path) -> None:
+async def test_when_postgres_is_killed(tmp_path: Path, migrated_folder: Path) -> None:
     async def kill(hub: HubProcess, dsn: str, port: int) -> HubProcess:
         running = pidfile.read(tmp_path / "pg")
         assert running is not None
         os.kill(running.pid, signal.SIGKILL)
         return hub
 
-    await assert_one_effect(tmp_path, kill)
+    await assert_one_effect(tmp_path, migrated_folder, kill)

@@ -72,7 +72,7 @@ async def hub(create_database: CreateDatabase, empty_dsn: str) -> AsyncIterator[
         yield scoring_hub
 
 
-class Story:
+class ScoreStory:
     """Random writes to customers whom models score."""
 
     def __init__(self, hub: ScoringHub, rng: random.Random) -> None:
@@ -104,8 +104,8 @@ class Story:
         self._orders.append(await self._hub.order(customer, net, placed_at, currency=currency))
 
     async def _interaction(self, customer: str) -> None:
-        kind, direction = self._rng.choice(("visit", "call")), self._rng.choice(("INBOUND", "OUTBOUND"))
-        self._interactions.append(await self._hub.interaction(customer, self._past(), kind=kind, direction=direction))
+        values = {"kind": self._rng.choice(("visit", "call")), "direction": self._rng.choice(("INBOUND", "OUTBOUND"))}
+        self._interactions.append(await self._hub.interaction(customer, self._past(), **values))
 
     async def _record(self, customer: str) -> None:
         await self._hub.record(customer, "nps", str(self._rng.randint(0, 10)), computedAt=self._past().isoformat())
@@ -156,7 +156,7 @@ async def test_stored_scores_equal_computed_ones_and_reasons_add_up(hub: Scoring
         await hub.activate(f"drawn.{number}", rules=rules, bands=bands if rng.random() < 0.8 else [])
     cuts = {"recencyDays": [25, 12, 6, 2], "frequency": [1, 2, 4, 6], "monetary": ["10", "300", "900", "2000"]}
     await hub.activate("drawn.rfm", kind="RFM", currency="EUR", rfmCuts=cuts)
-    story = Story(hub, rng)
+    story = ScoreStory(hub, rng)
     for number in range(draws):
         await story.write()
         if number % 50 == 49:

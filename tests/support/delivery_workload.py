@@ -46,6 +46,7 @@ class RetryingClient:
         self._http = httpx2.AsyncClient(timeout=20, headers={"authorization": f"Bearer {key}"})
         self._ports = cycle(ports)
         self._port = next(self._ports)
+        self._last_failure = ""
 
     async def execute(self, query: str, variables: dict[str, Any]) -> Any:
         """The data."""
@@ -56,13 +57,14 @@ class RetryingClient:
                 return data
             self._port = next(self._ports)
             await asyncio.sleep(0.02)
-        raise TimeoutError("no hub has done it")
+        raise TimeoutError(f"no hub has done it; the last answer: {self._last_failure}")
 
     async def _attempt(self, body: Any) -> Any:
         """The data, if it was answered."""
         try:
             return self._data(await self._post(body))
-        except httpx2.TransportError:
+        except httpx2.TransportError as error:
+            self._last_failure = repr(error)
             return None
 
     async def _post(self, body: Any) -> httpx2.Response:
@@ -71,6 +73,7 @@ class RetryingClient:
     def _data(self, response: httpx2.Response) -> Any:
         body = response.json()
         assert body.get("data") or body["errors"][0]["extensions"]["code"] in TRANSIENT_CODES, body
+        self._last_failure = str(body.get("errors"))
         return body.get("data")
 
     async def close(self) -> None:

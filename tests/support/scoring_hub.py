@@ -57,7 +57,7 @@ where superseded_at is null and score_model_id is not null order by customer_id,
 """
 
 
-class _RollBack(Exception):
+class _Computed(Exception):
     """Ends the transaction of a comparison."""
 
 
@@ -160,8 +160,8 @@ class ScoringHub:
                 ]
                 await refresh_scores(self.connection, ids, self.now)
                 computed = [tuple(row) for row in await self.connection.fetch(CURRENT)]
-                raise _RollBack
-        except _RollBack:
+                raise _Computed
+        except _Computed:
             return computed
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from hub.db.pool import Connection
 from hub.domain.identity import redirects
 from hub.domain.identity.merge_plan import MergePair, MergeSide, resolved_values, tables_in_order
-from hub.domain.identity.moving import CHUNK, check_links, moving
+from hub.domain.identity.moving import CHUNK, check_links, merged_at, moving
 from hub.model import provenance, rows
 from hub.model.mover import SEARCH_TEXT, merge_steps
 from hub.schema.customers.customers import Customer
@@ -65,13 +65,15 @@ async def merge_customers(
     survivor, merged = pair.keys
     choices = {camel_case(name): side.value for name, side in pair.choices.items()}
     # The first change of the transaction: whoever follows the feed learns of the merge before its rows.
-    merge = await _insert_merge(tx, viewer, pair, choices, row_count, now, now + undo_period)
+    moment = await merged_at(tx, pair.keys, now)
+    times = {"merged_at": moment, "undo_until": moment + undo_period}
+    merge = await _insert_merge(tx, viewer, pair, {**times, "choices": choices, "rows": row_count}, now)
     async with moving(tx):
         await tx.execute(_IMAGE, merged, merge)
         await _fill_survivor(tx, viewer, pair, merge, now)  # first: rows take the survivor's owner when they move
         await move_all(tx, survivor, merged, merge, now, progress)
         await _record_choices(tx, viewer, pair, merge, now)
-        await redirects.add(tx, survivor, merged, merge, now)
+        await redirects.add(tx, survivor, merged, merge, moment)
         await check_links(tx)
         await tx.execute(_DELETE, merged)
     return merge
@@ -101,27 +103,12 @@ async def _record_choices(tx: Connection, viewer: Viewer, pair: MergePair, merge
 
 
 async def _insert_merge(
-    tx: Connection,
-    viewer: Viewer,
-    pair: MergePair,
-    choices: Mapping[str, str],
-    row_count: int,
-    now: datetime,
-    undo_until: datetime,
+    tx: Connection, viewer: Viewer, pair: MergePair, values: Mapping[str, Any], now: datetime
 ) -> UUID:
     survivor, merged = pair.keys
-    values: dict[str, Any] = {
-        "customer_id": survivor,
-        "survivor_key": survivor,
-        "merged_key": merged,
-        "status": MergeStatus.DONE,
-        "merged_at": now,
-        "undo_until": undo_until,
-        "choices": dict(choices),
-        "rows": row_count,
-        "merged_by_id": viewer.staff_id,
-    }
-    return await rows.insert_row(tx, viewer, Merge, values, now)
+    keys = {"customer_id": survivor, "survivor_key": survivor, "merged_key": merged}
+    row = {**keys, **values, "status": MergeStatus.DONE, "merged_by_id": viewer.staff_id}
+    return await rows.insert_row(tx, viewer, Merge, row, now)
 
 
 async def _fill_survivor(tx: Connection, viewer: Viewer, pair: MergePair, merge: UUID, now: datetime) -> None:

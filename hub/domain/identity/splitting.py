@@ -16,7 +16,7 @@ from hub.db.pool import Connection
 from hub.domain.identity import redirects, split_values
 from hub.domain.identity.merge_plan import moving_tables
 from hub.domain.identity.merging import Progress, move_all, no_progress
-from hub.domain.identity.moving import CHUNK, check_links, moving
+from hub.domain.identity.moving import CHUNK, check_links, merged_at, moving
 from hub.model import exact_json, parting, provenance, rows
 from hub.model.mover_undo import composite_links, moving_followers, restore_values
 from hub.model.subjects import followers
@@ -77,15 +77,15 @@ async def insert_split(
     tx: Connection, viewer: Viewer, customer: UUID, undo_period: timedelta, now: datetime
 ) -> tuple[UUID, UUID]:
     """The first change of a split, which its ledger belongs to; returns its key and the new customer's."""
-    parted = uuid7()
+    parted, moment = uuid7(), await merged_at(tx, [customer], now)
     values: dict[str, Any] = {
         "type": MergeType.SPLIT,
         "customer_id": customer,
         "survivor_key": customer,
         "merged_key": parted,
         "status": MergeStatus.DONE,
-        "merged_at": now,
-        "undo_until": now + undo_period,
+        "merged_at": moment,
+        "undo_until": moment + undo_period,
         "choices": {},
         "rows": 0,
         "merged_by_id": viewer.staff_id,

@@ -39,7 +39,8 @@ _LATER = """
 select m.id from merges as m
 where m.status = 'DONE' and (m.merged_at, m.id) > ($4, $1)
     and (m.survivor_key in ($2, $3) or m.merged_key in ($2, $3))
-    and (m.type = 'MERGE' or exists (select from customers as c where c.id = m.merged_key))
+    and (m.type = 'MERGE' or exists (select from customers as c where c.id = m.merged_key)
+        or exists (select from customer_redirects as r where r.merged_id = m.merged_key))
 order by m.merged_at desc, m.id desc limit 1
 """
 _LOCK_SURVIVOR = """
@@ -142,7 +143,8 @@ async def undo_merge(
         assert restored is not None
         report.add(Customer.table.name, "edited", restored["edited"])
         await redirects.remove(tx, survivor, merged, merge["id"])
-        await tx.execute(_TRIM, survivor, now)
+        for customer in (survivor, merged):  # a customer who comes back had ids that may lead nowhere since an erasure
+            await tx.execute(_TRIM, customer, now)
     await tx.execute(_END, merge["id"], now)
     await tx.execute(_FORGET, merge["id"])
     return report

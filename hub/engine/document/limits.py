@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 
 from graphql import (
@@ -321,7 +322,8 @@ def _cycle_error(names: list[str], definitions: Mapping[str, FragmentDefinitionN
     return graphql_error("GRAPHQL_INVALID", message, definitions[names[0]])
 
 
-def _introspection_weights(schema: GraphQLSchema) -> dict[str, float]:
+@lru_cache(maxsize=2)
+def _introspection_weights(schema: GraphQLSchema) -> Mapping[str, float]:
     """How many items each list of the introspection types has in this schema, on average; other fields weigh 1."""
     types = schema.type_map.values()
     composite = [t for t in types if isinstance(t, GraphQLObjectType | GraphQLInterfaceType)]
