@@ -89,6 +89,10 @@ CODES: dict[str, str] = {
     "SCORE_MODEL_INVALID": "The definition of a score model is wrong; the message names the part and what can stand there.",
     "SCORE_MODEL_REFUSED": "The score model cannot be activated; `problems` says why, as its preview does.",
     "SCORE_COMPUTED": "The hub computes the scores of this model, so that nobody records them; `scoreOverride` sets one.",
+    # segments
+    "SEGMENT_INVALID": "The segment cannot be: its filter names what it must not, or its kind does not suit the change.",
+    "SEGMENT_UNBOUNDED": "The segment's filter would read too much for each customer; `entries` says how much.",
+    "SEGMENT_IN_USE": "Others name the segment, so that it cannot be given up; `usedBy` lists them.",
     # imports
     "MAPPING_INVALID": "The mapping of the import is wrong; the message names the place and what can stand there.",
     "FILE_UNREADABLE": "The file is not what it should be: its encoding, its compression, or a line of it.",

@@ -10,6 +10,7 @@ from hub.engine.catalog.build import build_catalog
 from hub.engine.catalog.customer_columns import open_columns
 from hub.engine.graphql_types.schema_builder import Schema, build_schema
 from hub.engine.plan.row_filters import rights_filters
+from hub.engine.roles.segment_filters import SegmentFilterPlanner
 from hub.engine.roles.stored_filters import StoredFilterPlanner
 from hub.engine.sql.row_filters import RowFilterCompiler
 from hub.model import personal, scopes
@@ -17,6 +18,7 @@ from hub.model.commands import Command, registered_commands
 from hub.model.declare import Declaration, declare
 from hub.model.move_commands import move_commands
 from hub.model.personal import RegistryEntry
+from hub.model.segment_filters import SegmentFilters
 from hub.model.stored_filters import StoredFilters
 
 
@@ -59,6 +61,7 @@ def build() -> Schema:
     """The checked catalog and its GraphQL schema; raises InvalidDeclaration when a declaration cannot stand."""
     scopes.register_row_filters(RowFilterCompiler(lambda rights: rights_filters(build(), rights)))
     StoredFilters.planner = StoredFilterPlanner(build)
+    SegmentFilters.planner = SegmentFilterPlanner(build)
     return build_schema(build_catalog(declarations()), commands(), schema.root_groups())
 
 

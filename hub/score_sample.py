@@ -5,6 +5,7 @@ from datetime import datetime
 from hub import graph
 from hub.db.pool import Connection, Pool
 from hub.domain.scoring.model_commands import activate_model, create_model
+from hub.domain.scoring.model_definitions import is_described
 from hub.domain.scoring.templates import ScoreTemplate
 from hub.settings import Settings
 from hub.timer_loop import open_clock
@@ -15,7 +16,6 @@ MODELS = (
     ("rfm", "Recency, frequency, value", ScoreTemplate.RFM, CURRENCY),
     ("engagement", "Engagement", ScoreTemplate.ENGAGEMENT, None),
 )
-_EXISTS = "select exists (select from score_models where code = $1)"
 
 
 async def load_score_models(settings: Settings, pool: Pool) -> None:
@@ -29,6 +29,6 @@ async def load_score_models(settings: Settings, pool: Pool) -> None:
 
 async def _load(tx: Connection, now: datetime) -> None:
     for code, name, template, currency in MODELS:
-        if not await tx.fetchval(_EXISTS, code):
+        if not await is_described(tx, code):
             draft = await create_model(tx, ADMIN, code=code, name=name, template=template, currency=currency, now=now)
             await activate_model(tx, ADMIN, id=draft.score_model, now=now)

@@ -49,6 +49,7 @@ MODULES = (
     "identity.source_records",
     "identity.survivorship",
     "matching.match_candidates",
+    "segments.segments",
 )
 
 

@@ -22,7 +22,7 @@ from hub.model.scalars import Json, MoneyAmount
 T = TypeVar("T")
 Writable: TypeAlias = Literal["always", "create", "command"]
 Prefix: TypeAlias = Literal["customer", "unit"]
-Reveals: TypeAlias = Literal["row", "subject"] | tuple[str, ...]
+Reveals: TypeAlias = Literal["row", "subject", "everything"] | tuple[str, ...]
 
 
 class Unset(Enum):
@@ -79,8 +79,8 @@ class FieldWords(TypedDict, total=False):
     unlogged: bool  # whether the change log does not record its changes alone: they are too many
     filterable: bool  # whether filters may name it; True when left out
     verified_by: str  # the permission to confirm values of it that somebody else wrote: dual control
-    # Whose columns under dual control it is about, or the fields that it tells of, as `Customer.name`: unknown to whoever does
-    # not read all of these.
+    # Whose columns under dual control it is about, or the fields that it tells of, as `Customer.name`, or everything: unknown to
+    # whoever does not read all of these.
     reveals: Reveals
     precision: tuple[int, int]  # digits in all, digits behind the point
     sourced: bool  # whether the hub keeps what each source says of it; see provenance.py

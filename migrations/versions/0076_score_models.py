@@ -7,29 +7,12 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0076"
-down_revision: str | None = "0063"
+down_revision: str | None = "0071"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    op.create_table(
-        "reevaluations",
-        sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False, comment="Unique and permanent."),
-        sa.Column("derivation", sa.Text(), nullable=False, comment="Name of what is derived."),
-        sa.Column("subject_id", sa.Uuid(), nullable=False, comment="What it is derived for, such as a model."),
-        sa.Column("customer_id", sa.Uuid(), nullable=False),
-        sa.Column(
-            "moment", sa.DateTime(timezone=True), nullable=False, comment="When time alone changes the result."
-        ),
-        sa.ForeignKeyConstraint(
-            ["customer_id"], ["customers.id"], name=op.f("fk_reevaluations_customer_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_reevaluations")),
-        sa.UniqueConstraint("customer_id", "subject_id", name=op.f("uq_reevaluations_customer_id_subject_id")),
-        comment="Moments at which customers are derived anew though none of their rows changes.",
-    )
-    op.create_index("ix_reevaluations_moment_id", "reevaluations", ["moment", "id"], unique=False)
     op.create_table(
         "score_models",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False, comment="Unique and permanent."),
@@ -344,5 +327,3 @@ def downgrade() -> None:
     )
     op.drop_index("ix_score_models_code_id", table_name="score_models")
     op.drop_table("score_models")
-    op.drop_index("ix_reevaluations_moment_id", table_name="reevaluations")
-    op.drop_table("reevaluations")

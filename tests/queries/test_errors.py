@@ -27,8 +27,8 @@ NOW = datetime.now(UTC)
 ELSEWHERE = {
     **dict.fromkeys(("MERGE_BLOCKED", "MERGE_CHANGED", "MERGE_SUPERSEDED", "MERGE_EXPIRED"), "test_merge.py"),
     **dict.fromkeys(("SCORE_MODEL_INVALID", "SCORE_MODEL_REFUSED", "SCORE_COMPUTED"), "test_score_models.py"),
-    "WEBHOOK_INVALID": "test_lifecycle.py",
-    "WEBHOOK_LOOP": "test_lifecycle.py",
+    **dict.fromkeys(("SEGMENT_INVALID", "SEGMENT_UNBOUNDED", "SEGMENT_IN_USE"), "test_segments.py"),
+    **dict.fromkeys(("WEBHOOK_INVALID", "WEBHOOK_LOOP"), "test_lifecycle.py"),
     "HEADERS_TOO_LARGE": "needs a socket: test_http_limits.py",
     **dict.fromkeys(("STREAM_LIMIT", "SOCKET_LIMIT"), "needs a socket: test_socket_limits.py"),
     "STREAM_TRANSPORT": "needs a subscription: test_sse.py",

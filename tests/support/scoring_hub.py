@@ -49,13 +49,15 @@ union all select 'timer', timer, error from timer_failures
 union all select 'model', code, computes_at::text from score_models where computes_at is not null
 union all select 'position', 'last', max(position)::text from change_order
 """
+# Scores that are computed anew have other ids.
 CURRENT = """
-select customer_id, model, value, band, reasons::text as reasons, score_model_id from scores
+select customer_id, model, value, band, regexp_replace(reasons::text, 'sco_[0-9a-f]+', 'sco', 'g') as reasons, score_model_id
+from scores
 where superseded_at is null and score_model_id is not null order by customer_id, model
 """
 
 
-class _RollBack(Exception):
+class _Computed(Exception):
     """Ends the transaction of a comparison."""
 
 
@@ -146,18 +148,20 @@ class ScoringHub:
         return [tuple(row) for row in await self.connection.fetch(CURRENT)]
 
     async def computed(self) -> list[tuple[Any, ...]]:
-        """The same as a full run from nothing would have it; it leaves no trace."""
+        """The same as a full run from nothing would have it, beside what people have set; it leaves no trace."""
         computed: list[tuple[Any, ...]] = []
         try:
             async with self.connection.transaction():
-                await self.connection.execute("delete from scores where score_model_id is not null")
+                await self.connection.execute(
+                    "delete from scores where score_model_id is not null and override_reason is null"
+                )
                 ids: Sequence[UUID] = [
                     r["id"] for r in await self.connection.fetch("select id from customers order by id")
                 ]
                 await refresh_scores(self.connection, ids, self.now)
                 computed = [tuple(row) for row in await self.connection.fetch(CURRENT)]
-                raise _RollBack
-        except _RollBack:
+                raise _Computed
+        except _Computed:
             return computed
 
 

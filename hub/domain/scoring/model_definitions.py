@@ -11,6 +11,7 @@ from hub.schema.scoring.score_models import ScoreModelKind
 
 _ACTIVE = "select * from score_models where status = 'ACTIVE' order by code"
 _ONE = "select * from score_models where id = $1"
+_DESCRIBED = "select exists (select from score_models where code = $1)"
 _RULES = "select * from score_rules where score_model_id = any($1) order by score_model_id, position"
 
 
@@ -69,6 +70,12 @@ async def read_model(tx: Connection, key: UUID) -> ModelDefinition:
     """One revision of a model, which exists."""
     (model,) = await _read(tx, await tx.fetch(_ONE, key))
     return model
+
+
+async def is_described(tx: Connection, code: str) -> bool:
+    """Whether there is a model of this code, in force or not: its scores are the hub's."""
+    described: bool = await tx.fetchval(_DESCRIBED, code)
+    return described
 
 
 async def _read(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> list[ModelDefinition]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from hub.db.pool import Connection
+from hub.domain.scoring.model_definitions import is_described
 from hub.errors import BadInput
 from hub.model import validators
 from hub.model.clock_skew import past_moment
@@ -17,8 +18,6 @@ from hub.schema.scoring.scores import Score
 from hub.viewer import Viewer
 
 MAX_REASONS = 50
-
-_IS_COMPUTED = "select exists (select from score_models where code = $1)"
 
 
 class ScoreRecordPayload(NamedTuple):
@@ -47,7 +46,7 @@ async def record(
     """Records a model's score of a customer; it supersedes the model's last one, or counts until the next if it is late."""
     Score.require(viewer, "create")
     checked = writer_of(Score).canonical({"model": model, "band": band})
-    if await tx.fetchval(_IS_COMPUTED, checked["model"]):
+    if await is_described(tx, checked["model"]):
         message = "model: the hub computes its scores; record yours under another name, or set one by scoreOverride."
         raise BadInput(message, argument="model", code="SCORE_COMPUTED")
     computed = past_moment("computed_at", computed_at, now)

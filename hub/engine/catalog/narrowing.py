@@ -57,6 +57,8 @@ def _revealing(catalog: Catalog, accesses: "Mapping[str, _FieldAccess]") -> dict
     def tells_of_hidden(name: str, reveals: Reveals) -> bool:
         if isinstance(reveals, tuple):
             return not all(_is_known(accesses, *revealed.split(".")) for revealed in reveals)
+        if reveals == "everything":
+            return any(access.hides_fields for access in accesses.values())
         return name in hiding if reveals == "row" else bool(hiding)
 
     return {
@@ -222,6 +224,11 @@ class _FieldAccess:
     def filters_rows(self) -> bool:
         """Whether the rules may hide rows."""
         return bool(self._rules) and all(rule.row_filter is not None for rule in self._rules)
+
+    @property
+    def hides_fields(self) -> bool:
+        """Whether a rule hides a field, or masks one."""
+        return any(rule.fields is not None or rule.masks for rule in self._rules)
 
     def granted(self, fields: Mapping[str, T]) -> dict[str, T]:
         """The fields that some rule grants."""

@@ -158,14 +158,14 @@ class _ValuesRule(_CodedRule, ValuesOfCorrectTypeRule):
 
     def _report_invalid(self, error: GraphQLError, path: list[str | int]) -> None:
         code = "VALUE_INVALID"
-        segments = [self.argument_path, *path]
+        parts = [self.argument_path, *path]
         if isinstance(node := _first_node(error), ObjectFieldNode):
             code = "ARGUMENT_UNKNOWN"
-            segments.append(node.name.value)
+            parts.append(node.name.value)
         elif missing := _MISSING.match(error.message):
             code = "ARGUMENT_MISSING"
-            segments.append(missing[1])
-        argument_path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in segments)[1:]
+            parts.append(missing[1])
+        argument_path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)[1:]
         noun = "Variable" if argument_path.startswith("$") else "Argument"
         error.message = f"{noun} '{argument_path}': {error.message.replace('not to be None', 'not to be null')}"
         _set_code(error, code, argument_path)

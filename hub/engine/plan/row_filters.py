@@ -5,7 +5,7 @@ role or the viewer."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from hub.engine.document.coercion import InputCoercers
 from hub.engine.document.limits import Limits
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.arguments import ArgumentReader
-from hub.engine.plan.codecs import IdCodec, ListCodec
+from hub.engine.plan.codecs import IdCodec, ListCodec, RelativeTimeCodec
 from hub.engine.plan.context import PlanningContext
 from hub.engine.plan.dependencies import predicate_tables
 from hub.engine.plan.filters import ALWAYS_TRUE, plan_filter
@@ -56,6 +56,18 @@ class RightArgument(Runtime):
         return _VIEWER_VALUES[self.value](viewer) if self.value in (STAFF, CUSTOMER) else self.value
 
 
+@dataclass(frozen=True, slots=True)
+class AgeArgument(Runtime):
+    """The value of a parameter that depends on the time: the moment that lies so long before it."""
+
+    age: timedelta = timedelta()
+
+    def read_at(self, now: datetime) -> datetime:
+        """The value at a time; the earliest one where it would lie before all times."""
+        earliest = datetime.min.replace(tzinfo=UTC)
+        return now - self.age if now - earliest > self.age else earliest
+
+
 def _items(values: Iterable[Any], viewer: Viewer) -> Iterator[Any]:
     for value in values:
         if value == UNITS:
@@ -67,11 +79,12 @@ def _items(values: Iterable[Any], viewer: Viewer) -> Iterator[Any]:
 
 
 def plan_row_filter(
-    schema: Schema, entity: CatalogEntity, text: str, prefix: str = scopes.RIGHT_PREFIX
+    schema: Schema, entity: CatalogEntity, text: str, prefix: str = scopes.RIGHT_PREFIX, *, timed: bool = False
 ) -> tuple[Predicate, tuple[Parameter, ...], frozenset[str]]:
     """The predicate of a filter as JSON, its parameters, and which of STAFF, UNITS and CUSTOMER it names.
 
-    Raises BadInput, in which `filter` is the argument. `prefix` begins the parameters' names."""
+    Raises BadInput, in which `filter` is the argument. `prefix` begins the parameters' names. Only if it is `timed`, the
+    filter may compare with the time."""
     filter_type = schema.core.type_map[f"{entity.name}Filter"]
     assert isinstance(filter_type, GraphQLInputObjectType)
     try:
@@ -84,7 +97,7 @@ def plan_row_filter(
     reader = ArgumentReader(schema.plan_relevant_enums, variables)
     planning = PlanningContext(schema.catalog, reader, Limits(), UNLIMITED_RIGHTS, prefix=prefix, by_keys=True)
     predicate = plan_filter(planning, reader.variable("filter", filter_type), entity, "filter")
-    if planning.time_dependent:
+    if planning.time_dependent and not timed:
         problem = "a role's rows cannot depend on the time; compare with fixed times."
         bad_input("FILTER_INVALID", "filter", problem)
     names: set[str] = set()
@@ -94,7 +107,11 @@ def plan_row_filter(
 
 def _right_parameter(parameter: Parameter, variables: dict[str, Any], names: set[str]) -> Parameter:
     """The parameter with its value encoded, but for what stands for the viewer; adds that to `names`."""
-    assert not isinstance(parameter.source, Runtime)
+    if isinstance(parameter.source, Runtime):
+        return Parameter(parameter.name, parameter.type, AgeArgument(parameter.source.attribute))
+    if isinstance(parameter.codec, RelativeTimeCodec):
+        age = AgeArgument("now", age=parameter.source.read(variables))
+        return Parameter(parameter.name, parameter.type, age)
     value, codec = parameter.source.read(variables), parameter.codec
     context = ExecutionContext(variables, datetime.min.replace(tzinfo=UTC), ADMIN, b"")
     if isinstance(codec, ListCodec) and isinstance(codec.item, IdCodec):

@@ -34,8 +34,10 @@ class StoredFilterPlanner:
         self._build = schema
         self._statement = lru_cache(maxsize=1_000)(self._compile)
 
-    def check(self, entity: str, value: Any, argument: str) -> None:
-        """Raises BadInput, with the path in the filter, for one that the rows of a type cannot be filtered by."""
+    def check(self, entity: str, value: Any, argument: str, *, timed: bool = False) -> None:
+        """Raises BadInput, with the path in the filter, for one that the rows of a type cannot be filtered by.
+
+        Only if it is `timed`, the filter may compare with the time."""
         schema = self._build()
         known = schema.catalog.entities.get(entity)
         if known is None:
@@ -49,7 +51,7 @@ class StoredFilterPlanner:
             path, fault = (matched["path"] or "", matched["fault"]) if matched else ("", result[0].message)
             raise BadInput(f"{argument}{path}: {fault}", code="FILTER_INVALID", argument=f"{argument}{path}")
         try:
-            plan_row_filter(schema, known, exact_json.dumps(value))
+            plan_row_filter(schema, known, exact_json.dumps(value), timed=timed)
         except BadInput as error:
             path_in_filter = argument + (error.argument or "filter").removeprefix("filter")
             message = error.message.removeprefix(error.argument or "").removeprefix(": ")

@@ -29,6 +29,7 @@ from oracle.edge_operations import ATTRIBUTES, CURRENCIES, IDENTIFIER_KINDS, NAM
 from oracle.edge_row_builder import EdgeRowBuilder, EdgeRowValues
 from oracle.identity_rows import add_identity_rows
 from oracle.score_rows import add_score_models
+from oracle.segment_rows import add_segment_rows
 from oracle.work_edge_rows import add_work_rows
 
 
@@ -316,6 +317,7 @@ def build_rows(seed: int, existing: ExistingKeys, count: int) -> dict[sa.Table, 
         order_ids = _orders(builder, customer, people, all_staff, linkable)
         _history(builder, customer, people, order_ids, all_staff)
         add_identity_rows(builder, customer, number)
+        add_segment_rows(builder, customer)
     add_work_rows(builder, all_units, all_staff)
     return builder.rows_by_table
 

@@ -1,0 +1,1 @@
+"""Segments: groups of customers that the hub keeps up to date."""
