@@ -201,7 +201,6 @@ async def build_graphql_engine(
     accounts: CostAccounts | None = None,
     audit: AuditBuffer | None = None,
     clock: ClockTools = REAL_CLOCK,
-    *,
     refreshes_rules: bool = True,
 ) -> tuple[Engine, ChangeCursors, secrets.Encryptor]:
     """Builds the engine on a database, with the cursor codec and the encryptor that it shares with other components.
@@ -215,9 +214,8 @@ async def build_graphql_engine(
     cursors = ChangeCursors(secret)
 
     schema = graph.build_with(settings.customer_columns)
-    now = await clock.time_source.read()
     if refreshes_rules:  # else another process of the hub has just done so
-        await _refresh_stored_rules(pool, now)
+        await _refresh_stored_rules(pool, await clock.time_source.read())
 
     def injected(engine: Engine) -> dict[str, object]:
         feed = ChangeFeed(changefeed_pool, cursors)

@@ -80,20 +80,26 @@ fields.category = { value = "numbers" }
 fields.unitPrice = "price"
 fields.currency = { value = "EUR" }
 """
-PRICES = """query { products(filter: {category: {eq: "numbers"}}, orderBy: [{field: SKU}]) { nodes { unitPrice } } }"""
+PRICES = """query { products(filter: {category: {eq: "%s"}}) { nodes { sku unitPrice } } }"""
+
+
+async def prices_of(client: HubClient, category: str) -> list[str]:
+    """The prices of the products of a category, by SKU."""
+    nodes = (await client.query(PRICES % category))["products"]["nodes"]
+    return [node["unitPrice"] for node in sorted(nodes, key=lambda node: str(node["sku"]))]
 
 
 async def test_a_decimal_comma_that_is_likely_decides_only_what_is_ambiguous(northwind_client: HubClient) -> None:
-    prices = ("12,50", "12.50", "1,250", "1.234,56", "1.250")
-    lines = "".join(f"N-{number};{price}\n" for number, price in enumerate(prices))
+    cells = ("12,50", "12.50", "1,250", "1.234,56", "1.250")
+    lines = "".join(f"N-{number};{price}\n" for number, price in enumerate(cells))
     job = await run_import(northwind_client, NUMBERS, f"sku;price\n{lines}")
     assert job["result"]["file"]["decimal"] == ","
     assert [(reject["line"], reject["argument"]) for reject in job["rejects"]] == [(6, "unitPrice")]
     stated = '[file]\ndecimal = ","\n' + NUMBERS
     job = await run_import(northwind_client, stated, "sku;price\nN-7;12.50\nN-8;1.250\n")
     assert [(reject["line"], reject["argument"]) for reject in job["rejects"]] == [(2, "unitPrice")]
-    nodes = (await northwind_client.query(PRICES))["products"]["nodes"]
-    assert [node["unitPrice"] for node in nodes] == ["12.5000", "12.5000", "1.2500", "1234.5600", "1250.0000"]
+    prices = await prices_of(northwind_client, "numbers")
+    assert prices == ["12.5000", "12.5000", "1.2500", "1234.5600", "1250.0000"]
 
 
 ORDERED = """
@@ -120,9 +126,7 @@ async def test_the_last_line_of_a_row_counts_though_an_earlier_one_waits_for_ano
     lines = ("A,Ann,S-1,1", "A,Anna,S-2,5", "B,Bea,S-2,7")  # the second waits for the first, the third for the second
     job = await run_import(northwind_client, ORDERED, "number,name,sku,price\n" + "\n".join(lines))
     assert (job["status"], job["counts"].get("rejected", 0)) == ("SUCCEEDED", 0), job
-    prices = PRICES.replace("numbers", "ordered")
-    nodes = (await northwind_client.query(prices))["products"]["nodes"]
-    assert [node["unitPrice"] for node in nodes] == ["1.0000", "7.0000"]
+    assert await prices_of(northwind_client, "ordered") == ["1.0000", "7.0000"]
 
 
 async def test_the_same_file_again_writes_nothing(northwind_client: HubClient, connection: asyncpg.Connection) -> None:
