@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from hub import settings as settings_module
-from hub.db.pool import Pool
-from hub.domain.matching.self_training import TrainedModel, train_now
+from hub.domain.matching.self_training import train_now
 from hub.installation import run_with_settings
 
 commands = typer.Typer(help="Train what finds customers who may be one.", no_args_is_help=True)
@@ -31,11 +30,6 @@ def train_model(
     A hub of 1,000 customers, and one that has doubled, does so itself from a sample. One of a few hundred stays close to the
     defaults."""
     configuration = settings_module.load(data_dir=data, statement_timeout=STATEMENT_SECONDS)
-    trained = run_with_settings(configuration, lambda pool: _train(pool, limit))
+    trained = run_with_settings(configuration, lambda pool: train_now(pool, limit, datetime.now(UTC)))
     seen = f"{trained.sampled:,} of {trained.customers:,} customers"
     print(f"version {trained.version}, learned from {seen}; weights moved by up to {trained.shift:.2f} bits")
-
-
-async def _train(pool: Pool, limit: int) -> TrainedModel:
-    async with pool.transaction() as tx:
-        return await train_now(tx, limit, datetime.now(UTC))

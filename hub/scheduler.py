@@ -122,8 +122,7 @@ def _log_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator[P
 
 def _matching_tasks(pool: Pool, settings: Settings, time_source: TimeSource) -> Iterator[PeriodicTask]:
     async def train() -> bool:
-        async with pool.transaction() as tx:
-            await self_training.train_if_grown(tx, time_source.now())
+        await self_training.train_if_grown(pool, time_source.now())
         return False
 
     async def reopen_candidates() -> bool:

@@ -88,7 +88,7 @@ class ProjectionLoop:
         self._epoch = -1
         self._cursor: ProjectionCursor | None = None  # as this process knows it
         self._scanned_to = -1  # no change between the cursor and this position concerns the projection
-        self._saved_at = 0.0
+        self._saved_at = self._read_at = 0.0
         self._gathers_until = 0.0  # no page is applied before
         self._failures = 0
 
@@ -114,6 +114,8 @@ class ProjectionLoop:
             self._epoch = state.epoch
             if not await self._open(state.last_position):
                 return CONTENDED_PAUSE
+        if monotonic() - self._read_at > SAVE_INTERVAL:
+            await self._notice_rebuild()
         assert self._cursor is not None
         if self._cursor.rebuilding or self._cursor.edition != self._projection.edition:
             return await self._rebuild(state.last_position)
@@ -145,6 +147,14 @@ class ProjectionLoop:
             return False
         self._take(cursor)
         return True
+
+    async def _notice_rebuild(self) -> None:
+        """Takes the stored cursor if somebody has asked for a rebuild since; there may be no change that would show it."""
+        async with self._pool.connection() as connection:
+            cursor = await projection_state.read(connection, self._projection.name)
+        self._read_at = monotonic()
+        if cursor is not None and cursor.rebuilding:
+            self._take(cursor)
 
     def _take(self, cursor: ProjectionCursor) -> None:
         self._cursor = cursor

@@ -16,6 +16,7 @@ from hub.db.pool import Connection, Pool
 from hub.model import projections
 from hub.model.declarations import InvalidDeclaration
 from hub.model.projections import ChangedRow, Projection, registered_projections
+from hub.projections import runner as projections_runner
 from hub.projections.runner import ProjectionRunner
 from hub.schema.customers.customers import Customer, Identifier
 from hub.settings import Settings
@@ -177,6 +178,24 @@ async def test_an_edition_is_built_from_nothing_and_goes_on_with_the_changes_sin
     async with runner(pool, replace(projection, edition=2)).running():
         await built(connection, 2)
         await projected(connection, *customers, new, await create(northwind_client, "again"))
+
+
+async def test_a_rebuild_that_somebody_asks_for_begins_without_a_change(
+    northwind_client: HubClient,
+    pool: Pool,
+    connection: asyncpg.Connection,
+    names: Names,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(projections_runner, "SAVE_INTERVAL", 0.0)
+    await connection.execute("truncate projected")
+    projection = Projection("asked", frozenset({"customers"}), names.apply, names.rebuild, 1, 500, frozenset())
+    customers = [row["id"] for row in await connection.fetch("select id from customers")]
+    async with runner(pool, projection).running():
+        await projected(connection, *customers)
+        await connection.execute("delete from projected")
+        await connection.execute("update projections set rebuilding = true, rebuilt_to = null where name = 'asked'")
+        await projected(connection, *customers)
 
 
 async def test_changes_that_were_dropped_before_they_were_applied_cause_a_rebuild(

@@ -9,15 +9,16 @@ from command_line import RunCommand
 from conftest import CreateDatabase
 from matching_hub import START, MatchingHub, open_matching_hub, pair
 
+from hub.db.pool import Pool
 from hub.domain.matching.comparisons import EQUAL, MatchField
 from hub.domain.matching.customer_records import read_records
 from hub.domain.matching.model_store import current_scorer
 from hub.domain.matching.self_training import collect_sample, train_if_grown
 from hub.domain.matching.training import SAMPLE, collect
+from hub.settings import Settings
 
 IS_BUILT = "select not rebuilding from projections where name = 'match_candidates'"
 GROWN = """update match_models set parameters = parameters || '{"customers": 1}', trained_at = now()"""
-BUILT = "update projections set rebuilding = false where name = 'match_candidates'"
 FAMILY_NAMES = """Adler Brandt Conrad Dorn Ebert Falk Grothe Hahn Igel Jahnke Kessler Lang Moser Nolte Oppermann Pfeiffer
     Quast Ritter Sommer Thiele Ulrich Vollrath Wagner Xanten Yps Zander Bischof Krug Munk Wolff"""
 FAMILIES = FAMILY_NAMES.split()
@@ -56,25 +57,23 @@ async def test_a_hub_that_has_grown_trains_itself(hub: MatchingHub, connection: 
     async def is_built() -> bool:
         return bool(await connection.fetchval(IS_BUILT))
 
+    pool = Pool(hub.client.dsn, Settings())
     await wait_until(is_built)
     await connection.execute("analyze customers")
-    transaction = connection.transaction()
-    await transaction.start()
     before = (await current_scorer(connection)).model
-    assert not await train_if_grown(connection, START)  # so few customers say nothing
-    assert await train_if_grown(connection, START, least=2)
+    assert not await train_if_grown(pool, START)  # so few customers say nothing
+    assert await train_if_grown(pool, START, least=2)
     after = (await current_scorer(connection)).model
     assert (after.version, after.customers) == (before.version + 1, 2 * PAIRS)
     assert after.prior > before.prior
     assert after.same[MatchField.EMAIL][EQUAL] > before.same[MatchField.EMAIL][EQUAL]
-    assert not await connection.fetchval(IS_BUILT)  # all candidates are scored anew
-    await connection.execute(BUILT)
-    assert not await train_if_grown(connection, START, least=2)
+    await wait_until(is_built)  # all candidates are scored anew
+    assert not await train_if_grown(pool, START, least=2)
     await connection.execute(GROWN)
-    assert await train_if_grown(connection, START, least=2)
+    assert await train_if_grown(pool, START, least=2)
     assert (await current_scorer(connection)).model.same == after.same
     assert await connection.fetchval(IS_BUILT)  # no weight has moved
-    await transaction.rollback()
+    await pool.close()
 
 
 async def test_training_is_a_version_that_scores_all_anew(hub: MatchingHub, run_command: RunCommand) -> None:

@@ -4,12 +4,13 @@ The sample is bounded and the same for the same customers; its work is done in s
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from math import log2
 from typing import NamedTuple
 from uuid import UUID
 
-from hub.db.pool import Connection
+from hub.db.pool import Connection, Pool
 from hub.domain.matching import model_store
 from hub.domain.matching.blocking import blocking_keys
 from hub.domain.matching.candidates import read_pairs
@@ -40,36 +41,45 @@ class TrainedModel(NamedTuple):
     shift: float
 
 
-async def train_if_grown(tx: Connection, now: datetime, least: int = LEAST_CUSTOMERS) -> bool:
+async def train_if_grown(pool: Pool, now: datetime, least: int = LEAST_CUSTOMERS) -> bool:
     """Stores a version of the parameters that follows the customers as they are, if the hub has grown; says whether.
 
     Runs only once all customers have their keys."""
-    if not await _is_due(tx, least):
-        return False
-    data = await collect_sample(tx, SAMPLE)
-    version = await model_store.next_version(tx)
-    if not await _is_due(tx, least):  # another process was faster
-        return False
-    await _save(tx, version, data, now, LEAST_SHIFT)
+    async with pool.connection() as connection:
+        if not await _is_due(connection, least):
+            return False
+        data = await collect_sample(connection, SAMPLE)
+    model = await asyncio.to_thread(train, data, 0)  # no transaction waits for it
+    async with pool.transaction() as tx:
+        version = await model_store.next_version(tx)
+        if not await _is_due(tx, least):  # another process was faster
+            return False
+        await _save(tx, replace(model, version=version), data, now, LEAST_SHIFT)
     return True
 
 
-async def train_now(tx: Connection, limit: int, now: datetime) -> TrainedModel:
+async def train_now(pool: Pool, limit: int, now: datetime) -> TrainedModel:
     """Stores a version that follows at most so many customers, and has all candidates scored anew."""
-    if not await tx.fetchval(_IS_CURRENT):
-        raise Unavailable(
-            "Customers are being compared for the first time, or anew; train when `hub doctor` says they are."
-        )
-    data = await collect_sample(tx, limit)
-    return await _save(tx, await model_store.next_version(tx), data, now, 0.0)
+    async with pool.connection() as connection:
+        if not await connection.fetchval(_IS_CURRENT):
+            message = (
+                "Customers are being compared for the first time, or anew; train when `hub doctor` says that they are."
+            )
+            raise Unavailable(message)
+        data = await collect_sample(connection, limit)
+    model = await asyncio.to_thread(train, data, 0)
+    async with pool.transaction() as tx:
+        version = await model_store.next_version(tx)
+        return await _save(tx, replace(model, version=version), data, now, 0.0)
 
 
-async def _save(tx: Connection, version: int, data: TrainingData, now: datetime, least_shift: float) -> TrainedModel:
-    model = await asyncio.to_thread(train, data, version)
+async def _save(
+    tx: Connection, model: MatchModel, data: TrainingData, now: datetime, least_shift: float
+) -> TrainedModel:
     shift = round(_greatest_shift((await model_store.current_scorer(tx)).model, model), 2)
     await model_store.save_model(tx, model, now, rescore=shift >= least_shift)
-    emit(MatchingTrained(version, data.sampled, shift))
-    return TrainedModel(version, data.customers, data.sampled, shift)
+    emit(MatchingTrained(model.version, data.sampled, shift))
+    return TrainedModel(model.version, data.customers, data.sampled, shift)
 
 
 async def collect_sample(tx: Connection, limit: int) -> TrainingData:
