@@ -20,6 +20,7 @@ from bench import (
     matching_database,
     report,
     runs,
+    scores,
     streams,
     timers,
     webhooks,
@@ -53,6 +54,7 @@ class Suite(StrEnum):
     TIMERS = "timers"
     IMPORT = "import"
     MATCHING = "matching"
+    SCORES = "scores"
 
 
 QUERY_SUITES = {Suite.CONTENDERS, Suite.KEYS, Suite.SIZE}
@@ -151,6 +153,8 @@ def _run_with_own_data(server: BenchServer, suites: list[Suite], customers: int,
     if Suite.IMPORT in suites:
         for imported in imports.run(empty_database(server, "imports")):
             report.show(str(imported))
+    if Suite.SCORES in suites:
+        report.show(str(scores.run(empty_database(server, "scores"))))
     if Suite.MATCHING in suites:
         for matching_result in matching.run(customers, seed):
             report.show(Text(str(matching_result)))

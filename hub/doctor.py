@@ -15,6 +15,7 @@ from hub.db.pool import Connection
 from hub.db.runtime_role import ServingIdentity, connect_to_serve
 from hub.domain.access import roles
 from hub.domain.customers.unnormalized import find_unnormalized
+from hub.domain.scoring.model_definitions import broken_models
 from hub.errors import HubError, Misconfigured
 from hub.model import projection_state, test_clock
 from hub.model.projection_state import ProjectionLag
@@ -84,6 +85,7 @@ async def check_installation(dsn: str) -> list[Check]:
             checks.append(_check_role(await _serving_identity(dsn), owner))
             graph.build()  # which plans the stored filters
             checks.append(_check_roles(await roles.broken_rules(connection)))
+            checks.append(_check_score_models(await broken_models(connection)))
             names = [projection.name for projection in registered_projections()]
             checks.append(_check_projections(await projection_state.lags(connection, names, MAX_BEHIND)))
             checks.append(_check_clock(await test_clock.stored_time(connection), datetime.now(UTC)))
@@ -150,6 +152,11 @@ def _check_roles(rules: Sequence[str]) -> Check:
     more = f"; and {len(rules) - MAX_LISTED} more" if len(rules) > MAX_LISTED else ""
     problem = f"{'; '.join(rules[:MAX_LISTED])}{more}: these rules grant nothing"
     return _make_check("roles", not rules, problem, "correct their filters with roleUpsert or `hub role apply`")
+
+
+def _check_score_models(rules: Sequence[str]) -> Check:
+    problem = f"{'; '.join(rules[:MAX_LISTED])}: these models change no score"
+    return _make_check("score models", not rules, problem, "describe new revisions with scoreModelCreate")
 
 
 async def check_server(dsn: str) -> list[Check]:

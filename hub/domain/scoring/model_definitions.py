@@ -1,12 +1,14 @@
 """Definitions of score models as values: what statements are built from. They are read from the rows of revisions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import asyncpg
+
 from hub.db.pool import Connection
-from hub.model import exact_json
+from hub.model import exact_json, stored_filters
 from hub.schema.scoring.score_models import ScoreModelKind
 
 _ACTIVE = "select * from score_models where status = 'ACTIVE' order by code"
@@ -72,20 +74,34 @@ async def read_model(tx: Connection, key: UUID) -> ModelDefinition:
     return model
 
 
+def filter_faults(model: ModelDefinition) -> Iterator[str]:
+    """The rules whose filters the hub cannot plan any more, each with the reason."""
+    for rule in model.rules:
+        for text in (rule.match, rule.share_of):
+            fault = None if text is None else stored_filters.fault(rule.entity, exact_json.loads(text))
+            if fault is not None:
+                yield f"{rule.name}: {fault}"
+
+
+async def broken_models(connection: Connection) -> list[str]:
+    """The rules of active models that the hub cannot apply any more: these models change no score."""
+    return [f"score model {m.code}, {fault}" for m in await active_models(connection) for fault in filter_faults(m)]
+
+
 async def is_described(tx: Connection, code: str) -> bool:
     """Whether there is a model of this code, in force or not: its scores are the hub's."""
     described: bool = await tx.fetchval(_DESCRIBED, code)
     return described
 
 
-async def _read(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> list[ModelDefinition]:
+async def _read(tx: Connection, rows: Sequence[asyncpg.Record]) -> list[ModelDefinition]:
     rules: dict[UUID, list[RuleDefinition]] = {}
     for rule in await tx.fetch(_RULES, [row["id"] for row in rows]):
         rules.setdefault(rule["score_model_id"], []).append(RuleDefinition(*(rule[n] for n in RuleDefinition._fields)))
     return [_definition(row, tuple(rules.get(row["id"], ()))) for row in rows]
 
 
-def _definition(row: Mapping[str, Any], rules: tuple[RuleDefinition, ...]) -> ModelDefinition:
+def _definition(row: asyncpg.Record, rules: tuple[RuleDefinition, ...]) -> ModelDefinition:
     bands = tuple(ScoreBand(band["band"], Decimal(band["from"])) for band in exact_json.loads(row["bands"]))
     identity = (row["id"], row["code"], row["revision"], ScoreModelKind(row["kind"]), row["audience"])
     return ModelDefinition(*identity, bands, row["settings"], row["parameters"], rules)

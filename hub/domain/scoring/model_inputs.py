@@ -212,8 +212,13 @@ def _cuts(kind: ScoreModelKind, cuts: RfmCutsInput) -> dict[str, list[str]]:
     if kind is not ScoreModelKind.RFM:
         _refuse("rfm_cuts", "give cuts for a model of RFM, and for no other")
     days, orders, amounts = cuts
-    for name, values in (("recency_days", [-d for d in days]), ("frequency", orders), ("monetary", amounts)):
-        if len(values) != CUTS or list(values) != sorted(values) or any(abs(v) > MAX_POINTS for v in values):
+    rising: dict[str, list[Decimal]] = {
+        "recency_days": [Decimal(-day) for day in days],
+        "frequency": [Decimal(number) for number in orders],
+        "monetary": amounts,
+    }
+    for name, values in rising.items():
+        if len(values) != CUTS or values != sorted(values) or any(abs(v) > MAX_POINTS for v in values):
             _refuse(f"rfm_cuts.{name}", f"give {CUTS} cuts in their order")
     if any(not 0 <= day <= MAX_DAYS for day in days):
         _refuse("rfm_cuts.recency_days", f"give days from 0 to {MAX_DAYS:,}")

@@ -10,10 +10,10 @@ from uuid import UUID
 from hub.db.pool import Connection
 from hub.domain.scoring import purchase_scores
 from hub.domain.scoring.evaluation import ComputedScore, compute, explain
-from hub.domain.scoring.model_definitions import ModelDefinition, active_models, find_cycle
+from hub.domain.scoring.model_definitions import ModelDefinition, active_models, filter_faults, find_cycle
 from hub.domain.scoring.rfm_model import freeze_cuts
 from hub.errors import BadInput
-from hub.model import exact_json, stored_filters
+from hub.model import exact_json
 from hub.schema.scoring.score_models import ScoreModelKind
 
 SAMPLE = 2_000  # customers whom a preview scores
@@ -57,7 +57,8 @@ async def freeze(tx: Connection, model: ModelDefinition, now: datetime) -> dict[
 async def preview(tx: Connection, model: ModelDefinition, now: datetime) -> ModelPreview:
     """What a revision would do now."""
     nothing = PreviewCounts(0, 0, [], [], 0)
-    problems = [*_broken_filters(model), *await _cycles(tx, model)]
+    broken: list[Problem] = [{"code": "FILTER_INVALID", "message": fault} for fault in filter_faults(model)]
+    problems = [*broken, *await _cycles(tx, model)]
     if problems:
         return ModelPreview(nothing, problems, [])
     try:
@@ -73,14 +74,6 @@ async def preview(tx: Connection, model: ModelDefinition, now: datetime) -> Mode
         return ModelPreview(nothing._replace(rows_read=rows_read), [unbounded], [])
     scores = await compute(tx, model, customers, now, everything=True)
     return ModelPreview(_counts(customers, scores, rows_read), [], [*_notes(model, scores)])
-
-
-def _broken_filters(model: ModelDefinition) -> Iterator[Problem]:
-    for rule in model.rules:
-        for text in (rule.match, rule.share_of):
-            fault = None if text is None else stored_filters.fault(rule.entity, exact_json.loads(text))
-            if fault is not None:
-                yield {"code": "FILTER_INVALID", "message": f"{rule.name}: {fault}"}
 
 
 async def _cycles(tx: Connection, model: ModelDefinition) -> Sequence[Problem]:

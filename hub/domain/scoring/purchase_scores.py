@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -119,7 +120,7 @@ async def purchase_contributions(
         sa.cast(scored.c.facts, JSONB()).label("facts"),
         sa.case((has_ordered, sa.literal(week_of(now) + WEEK, timestamp()))).label("changes_at"),
     ).select_from(sa.outerjoin(customer, scored, scored.c.customer_id == customer.c.id))
-    return Contributions(select, {name: lambda name=name: values[name] for name in values})
+    return Contributions(select, {name: partial(values.__getitem__, name) for name in values})
 
 
 def _figures(model: ModelDefinition, histories: _Histories) -> list[tuple[UUID, Decimal, str]]:

@@ -79,7 +79,7 @@ def rule_contributions(rule: RuleDefinition, position: int) -> Contributions:
     counted = sa.true() if moment is None else moment <= NOW
     numbers = _Numbers(rule, row, moment, counted, matches)
     points = numbers.points()
-    changes = [] if moment is None else [sa.func.min(moment).filter(moment > NOW)]
+    changes: list[Expression] = [] if moment is None else [sa.func.min(moment).filter(moment > NOW)]
     if moment is not None and window is not None:
         changes.append(sa.func.min(moment + window).filter(counted))
     if rule.half_life_days is not None:

@@ -25,6 +25,7 @@ where id = $1
 async def continue_run(tx: Connection, key: UUID, now: datetime) -> None:
     """Scores the next customers by a model that has been activated."""
     progress = await tx.fetchrow(_PROGRESS, key)
+    assert progress is not None  # the timer has locked it
     customers = [row["id"] for row in await tx.fetch(_CUSTOMERS, progress["computed_to"] or FIRST_KEY, BATCH)]
     if customers:
         await derive(tx, "scores", customers, now, key)

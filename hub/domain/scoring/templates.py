@@ -38,7 +38,7 @@ def _bands(**lowest: str) -> list[ScoreBandInput]:
 
 
 def _engagement() -> Definition:
-    inbound = {"direction": {"eq": "INBOUND"}}
+    inbound: dict[str, object] = {"direction": {"eq": "INBOUND"}}
     rules = [
         ScoreRuleInput("contact", "Interaction", Decimal(5), inbound, half_life_days=90, max_points=Decimal(50)),
         ScoreRuleInput("orders", "Order", Decimal(10), half_life_days=180, max_points=Decimal(100)),
