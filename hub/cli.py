@@ -34,6 +34,7 @@ from hub import (
     keyfile,
     launch,
     match_command_line,
+    projection_command_line,
     role_command_line,
 )
 from hub import settings as settings_module
@@ -48,6 +49,7 @@ from hub.observability import StartupStep, emit
 from hub.postgres.binaries import find_programs
 from hub.postgres.doctor import Check
 from hub.score_sample import load_score_models
+from hub.segment_sample import load_segments
 from hub.terminal import print_rows
 from hub.viewer import ADMIN
 from hub.web import server
@@ -65,6 +67,7 @@ app.add_typer(clock_command_line.commands, name="clock")
 app.add_typer(role_command_line.commands, name="role")
 app.add_typer(job_command_line.commands, name="jobs")
 app.add_typer(match_command_line.commands, name="match")
+app.add_typer(projection_command_line.commands, name="projections")
 app.command(name="import")(import_command_line.import_file)
 app.add_typer(client_command_line.documents, name="documents")
 app.command(name="export")(export_command_line.export)
@@ -130,6 +133,7 @@ def demo(
     async def load_all(dsn: str) -> None:
         await _load_demo(dsn, customers)
         await launch.with_pool(configuration, dsn, partial(load_score_models, configuration))
+        await launch.with_pool(configuration, dsn, partial(load_segments, configuration))
         if sample is SampleConfiguration.WORK:
             await launch.with_pool(configuration, dsn, partial(load_work_sample, configuration))
 

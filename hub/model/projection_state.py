@@ -1,6 +1,7 @@
 """How far projections are: claims, cursors and failures. Times are real ones, those of the database."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -28,6 +29,14 @@ where position < $2 and not rebuilding
 _RESTART = """
 update projections set edition = $2, position = $3, rebuilding = $4, rebuilt_to = null, advanced_at = now() where name = $1
 """
+_LIST = """
+select p.name, p.position, p.rebuilding, p.advanced_at, p.attempts, p.error,
+    (select count(*) from (select from change_order as o where o.position > p.position limit $1) as later) as behind
+from projections as p order by p.name
+"""
+_LAST_POSITION = """
+select greatest(position, (select max(position) from change_order)) from projections where name = $1
+"""
 _FAILED = "update projections set attempts = attempts + 1, error = $2 where name = $1"
 _BEHIND = """
 select p.name, p.rebuilding, p.attempts, p.error,
@@ -43,6 +52,18 @@ class ProjectionCursor(NamedTuple):
     position: int
     rebuilding: bool
     rebuilt_to: UUID | None
+
+
+class ProjectionReport(NamedTuple):
+    """How far a projection is, for people: its position, the changes behind it, counted up to a limit, and its last failure."""
+
+    name: str
+    position: int
+    rebuilding: bool
+    advanced_at: datetime
+    attempts: int
+    error: str | None
+    behind: int
 
 
 class ProjectionLag(NamedTuple):
@@ -87,6 +108,19 @@ async def skip(tx: Connection, name: str, position: int) -> None:
 async def restart(tx: Connection, projection: Projection, position: int) -> None:
     """Begins a rebuild, after which changes behind the position are applied."""
     await tx.execute(_RESTART, projection.name, projection.edition, position, projection.rebuild is not None)
+
+
+async def request_rebuild(tx: Connection, projection: Projection) -> bool:
+    """Begins a rebuild from the last change on; returns False while another process applies changes."""
+    if await claim(tx, projection.name) is None:
+        return False
+    await restart(tx, projection, await tx.fetchval(_LAST_POSITION, projection.name))
+    return True
+
+
+async def report(connection: Connection, limit: int) -> list[ProjectionReport]:
+    """How far all projections are that a hub has begun; each counts at most `limit` changes."""
+    return [ProjectionReport(**row) for row in await connection.fetch(_LIST, limit)]
 
 
 async def record_failure(tx: Connection, name: str, error: str) -> None:

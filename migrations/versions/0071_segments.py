@@ -173,7 +173,6 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(until is null) = (member_id is not null)", name=op.f("ck_segment_memberships_member_while_it_lasts")
         ),
-        sa.CheckConstraint("member_id = customer_id", name=op.f("ck_segment_memberships_member_is_the_customer")),
         sa.CheckConstraint("until >= since", name=op.f("ck_segment_memberships_until_is_not_before_since")),
         sa.ForeignKeyConstraint(
             ["customer_id"], ["customers.id"], name=op.f("fk_segment_memberships_customer_id"), ondelete="CASCADE"
@@ -185,7 +184,7 @@ def upgrade() -> None:
             ["segment_id"], ["segments.id"], name=op.f("fk_segment_memberships_segment_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_segment_memberships")),
-        comment="A customer in a segment, from a moment until another. Its creation is the entry, the update that ends it the exit.",
+        comment="A customer in a segment from a moment until another. Its creation is the entry, its end by an update the exit.",
     )
     op.execute("select hub_capture('segment_memberships')")
     op.create_index(

@@ -93,7 +93,6 @@ class SegmentMembership(
     sortable=("updated_at",),
     checks={
         "member_while_it_lasts": "(until is null) = (member_id is not null)",
-        "member_is_the_customer": "member_id = customer_id",
         "until_is_not_before_since": "until >= since",
     },
     indexes=(
@@ -101,7 +100,7 @@ class SegmentMembership(
         index("segment_id", "customer_id", where="until is null", name="members"),
     ),
 ):
-    """A customer in a segment, from a moment until another. Its creation is the entry, the update that ends it the exit."""
+    """A customer in a segment from a moment until another. Its creation is the entry, its end by an update the exit."""
 
     segment = to_one(
         Segment,

@@ -22,8 +22,11 @@ FOUNDATION = (
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
 COMMANDS = (
-    *("hub.installation", "hub.match_command_line"),
-    *(f"hub.{name}_command_line" for name in ("audit", "client", "clock", "export", "import", "job", "key", "role")),
+    *("hub.installation", "hub.match_command_line", "hub.segment_sample"),
+    *(
+        f"hub.{name}_command_line"
+        for name in ("audit", "client", "clock", "export", "import", "job", "key", "projection", "role")
+    ),
 )
 TOP = (
     *COMMANDS,
@@ -114,6 +117,7 @@ CONTEXTS = (
     "jobs",
     "exchange",
     "identity",
+    "segments",
 )
 # All of the model that a declaration knows: no rule and no writer.
 VOCABULARY = (

@@ -57,6 +57,7 @@ SIZES: Mapping[str, RunSize] = {
     "rounds of identify at once": RunSize.with_a_tenth(100),
     "rounds of edits": RunSize(50, 4),
     "writes among which scores are compared": RunSize(10_000, 100),
+    "writes beside segments": RunSize(1_000, 40),
     "rows of an export": RunSize(1_000_000, 50_000),
     "lines that are imported and written": RunSize.with_a_tenth(2_000),
     "orders of Northwind": RunSize(830, 40),

@@ -172,7 +172,9 @@ async def open_segment_hub(dsn: str) -> AsyncIterator[SegmentHub]:
     """A hub with one unit and a test clock on an empty database."""
     connection: Connection = await asyncpg.connect(dsn)
     try:
-        async with open_hub_client(dsn, Settings(clock="test", clock_start=START)) as client:
+        async with open_hub_client(
+            dsn, Settings(clock="test", clock_start=START, webhook_allow=("127.0.0.1",))
+        ) as client:
             unit = (await client.query(UNIT))["orgUnitCreate"]["orgUnit"]["id"]
             yield SegmentHub(client, connection, unit)
     finally:

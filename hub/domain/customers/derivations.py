@@ -14,7 +14,9 @@ from hub.model.timers import DueRow, batch_timer
 from hub.schema.customers.customers import Customer
 
 BATCH = 500  # changes that one transaction applies
+REBUILT = 1_000  # customers of a transaction of a rebuild
 
+_NEXT = "select id from customers where $1::uuid is null or id > $1 order by id limit $2"
 _DUE = "select derivation, subject_id, customer_id, moment from reevaluations where id = any($1)"
 _GONE = "delete from reevaluations where id = any($1) and moment <= $2"
 
@@ -29,11 +31,21 @@ def belongs_to_customers(entity: type[Entity]) -> bool:
 FOLLOWED = [entity for entity in schema.entities() if belongs_to_customers(entity)]
 
 
-@projection("customers", *FOLLOWED, batch=BATCH)
+async def rebuild(tx: Connection, after: UUID | None) -> UUID | None:
+    """Derives the next customers behind `after` anew; what is right already stays as it is."""
+    customers: list[UUID] = [row["id"] for row in await tx.fetch(_NEXT, after, REBUILT)]
+    await _derive_all(tx, customers)
+    return customers[-1] if len(customers) == REBUILT else None
+
+
+@projection("customers", *FOLLOWED, rebuild=rebuild, batch=BATCH)
 async def follow_changes(tx: Connection, changes: Sequence[ChangedRow]) -> None:
     """Derives anew the customers whom the changes concern."""
     keys = {key for change in changes for key in (change.customer_id, change.former_customer_id)}
-    customers: list[UUID] = sorted(key for key in keys if key is not None)
+    await _derive_all(tx, sorted(key for key in keys if key is not None))
+
+
+async def _derive_all(tx: Connection, customers: Sequence[UUID]) -> None:
     now: datetime = await tx.fetchval("select hub_time()")
     for derivation in registered_derivations():
         await derive(tx, derivation.name, customers, now)

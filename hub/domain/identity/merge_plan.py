@@ -187,10 +187,10 @@ async def count_all(tx: Connection, key: UUID) -> dict[str, int]:
 def fingerprint(pair: MergePair, counts: Mapping[str, Any]) -> str:
     """A digest of what a merge depends on: equal as long as the two customers are as they were.
 
-    Rows about two customers do not count: the hub derives them while somebody looks at the plan."""
+    Rows about two customers, and those that the hub derives while somebody looks at the plan, do not count."""
     versions = [[str(row["id"]), row["version"]] for row in (pair.survivor, pair.merged)]
-    pairs = {t.name for t in customer_tables() if t.is_pair}
-    own = {name: count for name, count in counts.items() if name not in pairs}
+    left_out = {t.name for t in customer_tables() if t.is_pair or "derived" in entity_of(t.table).definition.options}
+    own = {name: count for name, count in counts.items() if name not in left_out}
     choices = {name: side.value for name, side in pair.choices.items()}
     plan = [versions, choices, {name: str(value) for name, value in pair.surviving.items()}, own]
     return hashlib.sha256(exact_json.dumps(plan).encode()).hexdigest()[:32]

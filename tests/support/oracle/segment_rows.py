@@ -4,7 +4,8 @@ import json
 from uuid import UUID
 
 from hub.schema.segments import segments
-from oracle.edge_row_builder import TIMESTAMPS, EdgeRowBuilder
+from oracle.edge_operations import TIMESTAMPS
+from oracle.edge_row_builder import EdgeRowBuilder
 
 CODES = ("edge.list", "edge.draft")
 
@@ -30,7 +31,7 @@ def add_segment_rows(builder: EdgeRowBuilder, customer: UUID) -> None:
 
 def _segment(builder: EdgeRowBuilder, code: str) -> UUID:
     is_list = code == "edge.list"
-    return builder.add(
+    segment: UUID = builder.add(
         segments.Segment,
         code=code,
         name=code,
@@ -43,4 +44,5 @@ def _segment(builder: EdgeRowBuilder, code: str) -> UUID:
         computed_at=builder.maybe(TIMESTAMPS),
         computes_at=None,
         computed_to=None,
-    )
+    )["id"]
+    return segment
