@@ -251,3 +251,33 @@ async def test_a_credential_of_a_few_days_is_announced_at_once(bank: Organisatio
     assert [(node["text"], node["notifiedAt"]) for node in nodes] == [
         ("Your AUTHORITY LOAN ends at 2026-06-05 00:00 UTC.", "2026-06-01T00:00:00+00:00")
     ]
+
+
+@pytest.mark.parametrize(
+    ("other", "is_announced"),
+    [
+        ({"limit": "100", "currency": "CNY"}, True),  # less than the one that ends
+        ({"limit": "900", "currency": "EUR"}, True),  # of another currency
+        ({"limit": "900", "currency": "CNY", "validFrom": "2026-08-02T00:00:00Z"}, True),  # after a gap
+        ({"limit": "500", "currency": "CNY", "validFrom": "2026-08-01T00:00:00Z"}, False),
+    ],
+    ids=["limit", "currency", "gap", "covered"],
+)
+async def test_an_end_is_announced_unless_another_covers_as_much_without_a_gap(
+    bank: Organisation, other: dict[str, Any], is_announced: bool
+) -> None:
+    manager, person = await bank.hire("Sun"), await bank.hire("Gao", role="agent")
+    values = {"limit": "500", "currency": "CNY", "validFrom": "2026-07-01T00:00:00Z"}
+    await _grant(bank, manager, person, **values, validUntil="2026-08-01T00:00:00Z")
+    successor = await _grant(bank, manager, person, **{"validFrom": "2026-07-01T00:00:00Z", **other})
+    await bank.advance("2026-07-02T00:00:01Z")
+    text = "Your AUTHORITY LOAN ends at 2026-08-01 00:00 UTC."
+
+    async def texts() -> list[str]:
+        page = (await bank.client.query(NOTIFICATIONS, {"staff": person.staff_id}, key=person.key))["notifications"]
+        return [node["text"] for node in page["nodes"]]
+
+    assert await texts() == [text] * is_announced
+    await bank.client.query(END, {"id": successor["id"], "reason": "Not needed."}, key=manager.key)
+    await bank.advance("2026-07-02T00:00:02Z")
+    assert await texts() == [text]  # once, also where the successor has gone

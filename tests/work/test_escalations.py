@@ -231,3 +231,19 @@ async def test_what_lies_beyond_the_horizon_is_due_when_the_calendar_goes_that_f
     assert datetime.fromisoformat((await row.read("STEP"))["dueAt"]) == china("2026-02-26T17:00")
     never = CHINA | {"code": "never", "country": "", "weekly": {}}
     assert (await branch.client.error(CALENDAR, {"input": never}))["code"] == "CALENDAR_EMPTY"
+
+
+async def test_a_task_of_a_policy_gets_no_further_task(branch: ClockedBranch) -> None:
+    levels = [
+        {"clock": "HANDLING", "level": 1, "atShare": "0.5", "act": "TASK", "role": "HEAD", "text": "Look after it"}
+    ]
+    policy = {"code": "tasks", "name": "Tasks", "entity": "Task", "position": 1, "escalationRules": levels}
+    terms = [{"clock": "HANDLING", "goalSeconds": 3_600, "calendar": "china"}]
+    await branch.client.query(POLICY, {"input": {**policy, "terms": terms}})
+    roles = await branch.client.query('{ jobRoles(filter: {role: {eq: "RISK"}}) { nodes { staff { id } } } }')
+    person = roles["jobRoles"]["nodes"][0]["staff"]["id"]
+    create = "mutation ($input: TaskCreateInput!) { taskCreate(input: $input) { task { id } } }"
+    await branch.client.query(create, {"input": {"type": "CALL", "title": "Call", "staffId": person}})
+    await branch.advance("2026-02-26T09:30")
+    tasks = (await branch.client.query("{ tasks { nodes { title origin } } }"))["tasks"]["nodes"]
+    assert sorted(task["title"] for task in tasks) == ["Call", "Look after it"]

@@ -77,16 +77,6 @@ async def test_a_levels_text_that_cannot_be_leaves_the_policy_as_it_was(bank: Or
     assert await bank.client.query(policy) == before
 
 
-async def test_a_task_about_a_task_is_refused(bank: Organisation) -> None:
-    term = {"clock": "OPEN", "goalSeconds": 3600}
-    policy = {"code": "tasks", "name": "Tasks", "entity": "Task", "terms": [term]}
-    rules = [RULE | {"clock": "OPEN", "act": "TASK"}]
-    refusal = await _refusal(bank, "slaPolicyUpsert", policy | {"escalationRules": rules})
-    assert refusal == ("VALUE_INVALID", "escalationRules[0].act")
-    rules = [RULE | {"clock": "OPEN"}]
-    await bank.client.query(_mutation("slaPolicyUpsert"), {"input": policy | {"escalationRules": rules}})
-
-
 @pytest.mark.parametrize("number", [EXACT, "1000000000000000000000000000000"])
 async def test_filters_hold_numbers_of_any_size_exactly(bank: Organisation, number: str) -> None:
     """A number that no double holds, written as JSON number: stored filters and filters of roles have all its digits."""

@@ -43,16 +43,24 @@ select id, code, valid_from, least(valid_until, ended_at) as ends_at from creden
 where staff_id = $1 and type = 'GRADE'
 and tstzrange(valid_from, least(valid_until, ended_at)) && tstzrange($2, $3) order by valid_from limit 1
 """
-# What counts right when the credential ends, and is worth as much: its level, or its limit in its currency.
-_SUCCESSOR = f"""
+# Another credential that covers at least the same from the end on: without a gap, with the level, the limit and its currency.
+_SUCCESSOR = """
 select exists (
-    select from credentials as other where other.staff_id = $1 and other.type = $2 and other.code = $3 and other.id <> $4
-    and {_COUNTS.format(moment="$5")} and coalesce(other.level, 0) >= coalesce($6, 0)
-    and ($7::numeric is null or other.currency = $8 and other."limit" >= $7)
+    select from credentials as own join credentials as other on other.staff_id = own.staff_id and other.type = own.type
+        and other.code = own.code and other.id <> own.id
+    where own.id = $1 and other.valid_from <= own.valid_until
+        and coalesce(least(other.valid_until, other.ended_at), 'infinity') > own.valid_until
+        and coalesce(other.level, 0) >= coalesce(own.level, 0)
+        and (own."limit" is null or (other.currency = own.currency and other."limit" >= own."limit"))
 )
 """
-
-
+# Those that relied on a credential that has ended: they are looked at again, unless their end is announced.
+_ANNOUNCE_AGAIN = """
+update credentials as c set announced_at = null
+where c.staff_id = $1 and c.type = $2 and c.code = $3 and c.id <> $4 and c.ended_at is null and c.valid_until > $5
+    and c.announced_at is not null
+    and not exists (select from notifications as n where n.row_id = c.id and n.type = 'EXPIRY')
+"""
 _EQUAL = f"""
 select id from credentials where staff_id = $1 and type = $2 and code = $3
     and (level, step, "limit", currency, valid_until) is not distinct from ($4, $5, $6, $7, $8)
@@ -145,6 +153,7 @@ async def end_credential(
         raise BadInput(message, code="MOVE_INVALID", argument="id")
     values = checked | {"ended_at": max(now, stored["valid_from"])}
     await rows.update_row(tx, viewer, Credential, id, values, now, fields=("ended_at", "reason"))
+    await tx.execute(_ANNOUNCE_AGAIN, stored["staff_id"], stored["type"], stored["code"], id, now)
     return CredentialEndPayload(id)
 
 
@@ -192,14 +201,12 @@ async def holds(
     early=NOTICE,
 )
 async def announce_expiry(tx: Connection, key: UUID, now: datetime) -> None:
-    """Announces the end of a credential, unless the person has another of its code that counts then and is worth as much."""
+    """Announces the end of a credential, unless another covers at least the same from then on."""
     stored = await rows.lock_row(tx, ADMIN, Credential, key, "id")
     moment = max(now, stored["created_at"])
     await rows.update_row(tx, ADMIN, Credential, key, {"announced_at": moment}, moment)
     ends_at = stored["valid_until"]
-    worth = (stored["level"], stored["limit"], stored["currency"])
-    arguments = (stored["staff_id"], stored["type"], stored["code"], key, ends_at, *worth)
-    if ends_at <= moment or await tx.fetchval(_SUCCESSOR, *arguments):
+    if ends_at <= moment or await tx.fetchval(_SUCCESSOR, key):
         return
     subject = await subject_values(tx, Credential, key)
     person = await tx.fetchrow(_PERSON, stored["staff_id"])

@@ -24,13 +24,18 @@ async def move_subject(tx: Connection, reached: ReachedLevel) -> None:
     await move_row(tx, ADMIN, entity, subject["row_id"], column, workflow(target), now=reached.moment, reason=reason)
 
 
+_IS_OF_POLICY = "select exists (select from tasks where id = $1 and origin = 'POLICY')"
+
+
 @escalation_act(EscalationAct.TASK)
 async def assign_task(tx: Connection, reached: ReachedLevel) -> None:
-    """Gives the person who has held the rule's role longest a task about the row, due with the clock if that is to come."""
-    if not reached.holders:
+    """Gives the person who has held the rule's role longest a task about the row, due with the clock if that is to come.
+
+    A task that a policy created gets no further one: policies for tasks would follow their own tasks without end."""
+    subject, clock = reached.clock.subject, reached.clock.key
+    if not reached.holders or (subject["entity"] == "Task" and await tx.fetchval(_IS_OF_POLICY, subject["row_id"])):
         return
     due = reached.clock.due_at
     due = due if due is not None and due > reached.moment else None
-    subject, clock = reached.clock.subject, reached.clock.key
     person = reached.holders[0]
     await make_task(tx, subject, staff_id=person, title=reached.text, due_at=due, now=reached.moment, clock_id=clock)

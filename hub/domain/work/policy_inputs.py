@@ -17,7 +17,6 @@ from hub.schema.work.calendars import Calendar
 from hub.schema.work.clocks import Clock
 from hub.schema.work.processes import Process
 from hub.schema.work.sla_policies import EscalationAct, EscalationUnit
-from hub.schema.work.tasks import Task
 from hub.viewer import Viewer
 
 MAX_TERMS, MAX_RULES = 50, 200
@@ -138,8 +137,6 @@ def _check_act(rule: EscalationRuleInput, argument: str, subject: type[Entity]) 
             _check_name(role, f"{argument}.{name}")
     if rule.role is None and rule.act in (EscalationAct.NOTIFY, EscalationAct.TASK):
         _refuse(f"{argument}.role", f"{rule.act} needs the job role that it is for; give it")
-    if subject is Task and rule.act is EscalationAct.TASK:  # whose clock would ask for another task, and so on
-        _refuse(f"{argument}.act", "a task about a task would be about one, too, and so on; let it NOTIFY")
     if (rule.process is None) is (rule.act is EscalationAct.ORDER):
         _refuse(f"{argument}.process", "an ORDER needs the code of a process, and nothing else takes one")
     if (rule.move_to is None) is (rule.act is EscalationAct.MOVE):

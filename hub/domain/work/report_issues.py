@@ -51,24 +51,22 @@ async def open_issue(tx: Connection, report: Mapping[str, Any], issue: Mapping[s
     """Notifies the person who has to write an open report, and starts the clock by which it is due."""
     if not report["sections"]:
         return
+    about = await subject_values(tx, ReportIssue, issue["id"])
+    due = await _start_clock(tx, report, about, now)
     author = await _author(tx, issue, now)
-    text = f"To be written: {report['title']} of {issue['starts_on'].isoformat()}"
-    await _await_submission(tx, report, issue["id"], author, text, now)
-
-
-async def _await_submission(
-    tx: Connection, report: Mapping[str, Any], key: UUID, author: UUID | None, text: str, now: datetime
-) -> None:
-    """Starts the clock by which an open report is due, from now on, and notifies its author."""
-    about = await subject_values(tx, ReportIssue, key)
-    due = ""
-    if report["due_after_seconds"] is not None:
-        goal = timedelta(seconds=report["due_after_seconds"])
-        clock = await start_clock(tx, about, CLOCK, now=now, goal=goal, calendar_id=report["calendar_id"])
-        due_at = None if clock is None else await tx.fetchval(_DUE_AT, clock)
-        due = "" if due_at is None else f", due {due_at:%Y-%m-%d %H:%M} UTC"
     if author is not None:
-        await notify(tx, about, staff_ids=[author], type=NotificationType.ASSIGNED, text=f"{text}{due}", now=now)
+        text = f"To be written: {report['title']} of {issue['starts_on'].isoformat()}{due}"
+        await notify(tx, about, staff_ids=[author], type=NotificationType.ASSIGNED, text=text, now=now)
+
+
+async def _start_clock(tx: Connection, report: Mapping[str, Any], about: Mapping[str, Any], now: datetime) -> str:
+    """Starts the clock by which an open report is due, if it is; returns that as the end of a sentence."""
+    if report["due_after_seconds"] is None:
+        return ""
+    goal = timedelta(seconds=report["due_after_seconds"])
+    clock = await start_clock(tx, about, CLOCK, now=now, goal=goal, calendar_id=report["calendar_id"])
+    due_at = await tx.fetchval(_DUE_AT, clock)
+    return "" if due_at is None else f", due {due_at:%Y-%m-%d %H:%M} UTC"
 
 
 async def _author(tx: Connection, issue: Mapping[str, Any], now: datetime) -> UUID | None:
@@ -202,8 +200,11 @@ async def check_report(
     changes: dict[str, Any] = {"checker_id": person, "note": note}
     if not accepted:
         await _move(tx, viewer, id, ReportIssueStatus.OPEN, changes, now, reason=" ".join((note or "").split()))
-        report = await fetch_row(tx, _READ_REPORT, issue["report_id"])
-        await _await_submission(tx, report, id, issue["submitter_id"], f"Returned: {issue['title']}: {note}", now)
+        about = await subject_values(tx, ReportIssue, id)
+        due = await _start_clock(tx, await fetch_row(tx, _READ_REPORT, issue["report_id"]), about, now)
+        text = f"Returned: {issue['title']}{due}: {note}"
+        author = [issue["submitter_id"]]
+        await notify(tx, about, staff_ids=author, type=NotificationType.ASSIGNED, text=text, now=now)
         return ReportIssuePayload(id)
     await _move(tx, viewer, id, ReportIssueStatus.CHECKED, changes, now)
     await _issue(tx, viewer, id, now)
