@@ -23,6 +23,7 @@ from hub.text_case import camel_case
 from hub.viewer import Viewer
 
 T = TypeVar("T")
+_NO_ROW = UUID(int=0)  # looked for in place of a row that is absent, so that a hidden one takes as many statements
 _ROOT_UNITS = "select id from org_units where parent_id is null limit 2"
 
 
@@ -310,6 +311,19 @@ async def lock_row(tx: Connection, viewer: Viewer, entity: type[Entity], key: UU
 async def require_visible(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, argument: str) -> None:
     """Raises NotFound unless the viewer sees the row."""
     if not await can_see(tx, viewer, entity.table, key):
+        raise not_visible(argument)
+
+
+async def require_nameable(
+    tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID | None, argument: str
+) -> None:
+    """Raises NotFound where a name is that of a row which the viewer does not see, or of no row and roles may hide one.
+
+    A command that makes a row where no row has the name would tell by that which names hidden rows have."""
+    if await can_see(tx, viewer, entity.table, key or _NO_ROW):
+        return
+    rights, name = viewer.rights, entity.__name__
+    if key is not None or rights.filters_rows(name) or not rights.shows_rows(name):
         raise not_visible(argument)
 
 

@@ -90,6 +90,7 @@ async def upsert_calendar(
     code = validators.check_values({"code": code}, {"code": validators.slug})["code"]
     await tx.execute(_LOCK_CODE, f"calendars.code={code}")
     key = await tx.fetchval(_FIND, code)
+    await rows.require_nameable(tx, viewer, Calendar, key, "code")
     Calendar.require(viewer, "create" if key is None else "update")
     changes = check_changes(name, timezone, weekly, country, subdivision, days)
     changes |= check_horizon(starts_on, ends_on, rolling=rolling)

@@ -280,6 +280,7 @@ async def upsert_code_rule(
     name = validators.check_values({"name": name}, {"name": validators.slug})["name"]
     await tx.execute(_LOCK_NAME, f"code_rules.name={name}")
     row = await tx.fetchrow(_FIND, name)
+    await rows.require_nameable(tx, viewer, CodeRule, None if row is None else row["id"], "name")
     CodeRule.require(viewer, "create" if row is None else "update")
     values = {
         "pattern": _checked_pattern(pattern, check_digit),

@@ -47,6 +47,7 @@ async def upsert_limit(
     checked = writer_of(DisclosureLimit).canonical({"currency": currency, "per_person": per_person})
     await tx.execute(_LOCK)
     stored = await tx.fetchrow(_STORED, type, checked["currency"], valid_from)
+    await rows.require_nameable(tx, viewer, DisclosureLimit, None if stored is None else stored["id"], "type")
     if stored is None:
         row = checked | {"type": type, "valid_from": valid_from}
         return DisclosureLimitUpsertPayload(

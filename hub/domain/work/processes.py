@@ -72,6 +72,7 @@ async def upsert_process(
     texts = validators.check_values(texts, {"code": validators.slug, "name": validators.single_line})
     await tx.execute(_LOCK_CODE, f"processes.code={texts['code']}")
     latest = await tx.fetchrow(_LATEST, texts["code"])
+    await rows.require_nameable(tx, viewer, Process, None if latest is None else latest["id"], "code")
     Process.require(viewer, "create" if latest is None else "update")
     if not 1 <= max_rounds <= MAX_ROUNDS:
         raise BadInput(f"max_rounds: give 1 to {MAX_ROUNDS}.", code="PROCESS_INVALID", argument="max_rounds")

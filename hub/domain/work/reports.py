@@ -123,6 +123,7 @@ async def upsert_report(
     changes |= check_changes({**supplied, "due_after_seconds": due_after_seconds, "active": active}, changes)
     await tx.execute(_LOCK_NAME, f"reports.name={name}")
     key = await tx.fetchval(_FIND, name)
+    await rows.require_nameable(tx, viewer, Report, key, "name")
     Report.require(viewer, "create" if key is None else "update")
     if key is None:
         if expected_version is not None:

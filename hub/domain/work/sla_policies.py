@@ -60,6 +60,7 @@ async def upsert_policy(
     texts = validators.check_values(texts, {"code": validators.slug, "name": validators.single_line})
     await tx.execute(_LOCK_CODE, f"sla_policies.code={texts['code']}")
     key = await tx.fetchval(_FIND, texts["code"])
+    await rows.require_nameable(tx, viewer, SlaPolicy, key, "code")
     SlaPolicy.require(viewer, "create" if key is None else "update")
     subject = check_subject(entity)
     columns = _columns(texts["name"], entity, match, position, valid_from, valid_until)

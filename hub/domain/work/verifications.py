@@ -101,19 +101,22 @@ dual_control.register_claim_recorder(VerificationRecorder())
 
 
 async def require_verified(
-    tx: Connection, entity: type[Entity], key: UUID, columns: Iterable[str] | None = None
+    tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, columns: Iterable[str] | None = None
 ) -> None:
     """Raises BadInput UNVERIFIED while one of the columns waits for another person; None stands for all.
 
-    The row stays as it is until the transaction ends."""
+    The error names the columns that the viewer's roles show. The row stays as it is until the transaction ends."""
     if not entity.definition.verified_columns:
         return
     unverified = await tx.fetchval(f"select unverified from {entity.table.name} where id = $1 for share", key)
     names = None if columns is None else {camel_case(name) for name in columns}
     waiting = [name for name in unverified or () if names is None or name in names]
     if waiting:
-        message = f"{' and '.join(waiting)}: another person must confirm what stands there first."
-        raise BadInput(message, code="UNVERIFIED", extensions={"columns": waiting})
+        rules = viewer.rights.granting(entity.__name__)
+        named = [name for name in waiting if rules is None or (rules and all(rule.shows(name) for rule in rules))]
+        subject = " and ".join(named) or "values that this key does not read"
+        message = f"{subject}: another person must confirm what stands there first."
+        raise BadInput(message, code="UNVERIFIED", extensions={"columns": named})
 
 
 @command("verificationConfirm", bulk_name="verificationsConfirm")

@@ -122,7 +122,7 @@ async def _require_criteria(flow: ItemFlow, rule: StepRule) -> None:
     subject = flow.item["row_id"]
     if rule.verified:
         try:
-            await require_verified(flow.tx, entity_named(rule.about), subject, rule.verified)
+            await require_verified(flow.tx, flow.viewer, entity_named(rule.about), subject, rule.verified)
         except BadInput as error:
             message = f"decision: {error.message}"
             raise BadInput(message, code=error.code, argument="decision", extensions=error.extensions) from None
