@@ -288,7 +288,8 @@ def upgrade() -> None:
         "scores",
         "reasons",
         existing_type=postgresql.JSONB(astext_type=sa.Text()),
-        comment="Reasons of the value: a list of facts, each with its number. Where the hub computed it, the rules and their `points`, which add up to the value, and the newest rows that are the `evidence`.",
+        comment="Reasons of the value: a list of facts, each with its number. Where the hub computed it, "
+        "the rules and their `points`, which add up to the value, and the newest rows that are the `evidence`.",
         existing_comment="Reasons of the value: a list of facts, each with its number.",
         existing_nullable=False,
         existing_server_default=sa.text("'[]'::jsonb"),
@@ -307,7 +308,8 @@ def downgrade() -> None:
         "reasons",
         existing_type=postgresql.JSONB(astext_type=sa.Text()),
         comment="Reasons of the value: a list of facts, each with its number.",
-        existing_comment="Reasons of the value: a list of facts, each with its number. Where the hub computed it, the rules and their `points`, which add up to the value, and the newest rows that are the `evidence`.",
+        existing_comment="Reasons of the value: a list of facts, each with its number. Where the hub computed it, "
+        "the rules and their `points`, which add up to the value, and the newest rows that are the `evidence`.",
         existing_nullable=False,
         existing_server_default=sa.text("'[]'::jsonb"),
     )

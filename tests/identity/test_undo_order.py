@@ -47,9 +47,9 @@ async def refusal(client: HubClient, merge_id: str) -> tuple[str, str]:
 
 
 async def former_ids(client: HubClient, customer: str) -> list[str]:
-    found = (await client.query(FORMER, {"id": customer}))["customer"]
-    assert found["id"] == customer
-    ids: list[str] = found["formerIds"]
+    row = (await client.query(FORMER, {"id": customer}))["customer"]
+    assert row["id"] == customer
+    ids: list[str] = row["formerIds"]
     return ids
 
 

@@ -184,7 +184,10 @@ async def test_a_form_is_due_in_working_time_and_checked_by_the_head_of_the_unit
         "status"
     ] == "OPEN"
     again = (await client.query(CLOCKS, {"id": issue["id"]}, key=nancy.key))["reportIssue"]["clocks"]["nodes"]
-    assert [clock["status"] for clock in again].count("RUNNING") == 1  # a returned report is due again
+    assert sorted((clock["status"], clock["dueAt"]) for clock in again) == [
+        ("MET", "2026-03-09T06:30:00+00:00"),
+        ("RUNNING", "2026-03-09T06:30:00+00:00"),  # four hours from its return, at midnight
+    ]
     submit["sections"]["plan"] = "Visit QUICK-Stop."
     await client.query(SUBMIT, {"input": submit}, key=nancy.key)
     checked = (await client.query(CHECK, {"input": {"id": issue["id"], "note": "Good."}}, key=andrew.key))[
