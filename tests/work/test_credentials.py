@@ -253,31 +253,30 @@ async def test_a_credential_of_a_few_days_is_announced_at_once(bank: Organisatio
     ]
 
 
-@pytest.mark.parametrize(
-    ("other", "is_announced"),
-    [
-        ({"limit": "100", "currency": "CNY"}, True),  # less than the one that ends
-        ({"limit": "900", "currency": "EUR"}, True),  # of another currency
-        ({"limit": "900", "currency": "CNY", "validFrom": "2026-08-02T00:00:00Z"}, True),  # after a gap
-        ({"limit": "500", "currency": "CNY", "validFrom": "2026-08-01T00:00:00Z"}, False),
-    ],
-    ids=["limit", "currency", "gap", "covered"],
+SUCCESSORS = (
+    ({"limit": "100", "currency": "CNY"}, True),  # less than the one that ends
+    ({"limit": "900", "currency": "EUR"}, True),  # of another currency
+    ({"limit": "900", "currency": "CNY", "validFrom": "2026-08-02T00:00:00Z"}, True),  # after a gap
+    ({"limit": "500", "currency": "CNY", "validFrom": "2026-08-01T00:00:00Z"}, False),
 )
-async def test_an_end_is_announced_unless_another_covers_as_much_without_a_gap(
-    bank: Organisation, other: dict[str, Any], is_announced: bool
-) -> None:
-    manager, person = await bank.hire("Sun"), await bank.hire("Gao", role="agent")
-    values = {"limit": "500", "currency": "CNY", "validFrom": "2026-07-01T00:00:00Z"}
-    await _grant(bank, manager, person, **values, validUntil="2026-08-01T00:00:00Z")
-    successor = await _grant(bank, manager, person, **{"validFrom": "2026-07-01T00:00:00Z", **other})
-    await bank.advance("2026-07-02T00:00:01Z")
-    text = "Your AUTHORITY LOAN ends at 2026-08-01 00:00 UTC."
 
-    async def texts() -> list[str]:
+
+async def test_an_end_is_announced_unless_another_covers_as_much_without_a_gap(bank: Organisation) -> None:
+    manager, text = await bank.hire("Sun"), "Your AUTHORITY LOAN ends at 2026-08-01 00:00 UTC."
+    values = {"limit": "500", "currency": "CNY", "validFrom": "2026-07-01T00:00:00Z"}
+    people = [await bank.hire(f"Gao {number}", role="agent") for number in range(len(SUCCESSORS))]
+    successors = []
+    for person, (other, _) in zip(people, SUCCESSORS, strict=True):
+        await _grant(bank, manager, person, **values, validUntil="2026-08-01T00:00:00Z")
+        successors.append(await _grant(bank, manager, person, **{"validFrom": "2026-07-01T00:00:00Z", **other}))
+
+    async def texts(person: StaffKey) -> list[str]:
         page = (await bank.client.query(NOTIFICATIONS, {"staff": person.staff_id}, key=person.key))["notifications"]
         return [node["text"] for node in page["nodes"]]
 
-    assert await texts() == [text] * is_announced
-    await bank.client.query(END, {"id": successor["id"], "reason": "Not needed."}, key=manager.key)
+    await bank.advance("2026-07-02T00:00:01Z")
+    assert [await texts(person) for person in people] == [[text] * announced for _, announced in SUCCESSORS]
+    for successor in successors:
+        await bank.client.query(END, {"id": successor["id"], "reason": "Not needed."}, key=manager.key)
     await bank.advance("2026-07-02T00:00:02Z")
-    assert await texts() == [text]  # once, also where the successor has gone
+    assert [await texts(person) for person in people] == [[text]] * 4  # once, also where the successor has gone
