@@ -30,6 +30,7 @@ from hub.web import server
 from hub.web.metrics import WORKER_FILES, Metrics
 from hub.webhooks.expander import UtcClock, utc_now
 
+ALL_WORK = WorkTypes()
 NICENESS = 5  # a third of the usual share while others want the processor, all of it otherwise
 
 
@@ -46,7 +47,7 @@ async def worker_lifespan(
     dsn: str,
     clock: UtcClock = utc_now,
     *,
-    types: WorkTypes = WorkTypes(),  # noqa: B008
+    types: WorkTypes = ALL_WORK,
     folder: Path | None = None,
 ) -> AsyncIterator[None]:
     """Runs webhooks, jobs and projections without a server."""
