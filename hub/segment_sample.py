@@ -6,6 +6,7 @@ from typing import Any
 from hub import graph
 from hub.db.pool import Connection, Pool
 from hub.domain.segments.commands import activate_segment, create_segment
+from hub.domain.segments.definitions import is_known
 from hub.settings import Settings
 from hub.timer_loop import open_clock
 from hub.viewer import ADMIN
@@ -27,7 +28,6 @@ SEGMENTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
         {"and": [{"segments": {"some": {"code": {"eq": code}}}} for code in ("big.spenders", "lapsed")]},
     ),
 )
-_EXISTS = "select exists (select from segments where code = $1)"
 
 
 async def load_segments(settings: Settings, pool: Pool) -> None:
@@ -41,6 +41,6 @@ async def load_segments(settings: Settings, pool: Pool) -> None:
 
 async def _load(tx: Connection, now: datetime) -> None:
     for code, name, filter_ in SEGMENTS:
-        if not await tx.fetchval(_EXISTS, code):
+        if not await is_known(tx, code):
             draft = await create_segment(tx, ADMIN, code=code, name=name, filter=filter_, now=now)
             await activate_segment(tx, ADMIN, id=draft.segment, now=now)

@@ -37,7 +37,7 @@ async def entries(hub: SegmentHub, receiver: ReceiverProcess) -> Counter[Any]:
     return Counter(node["customer"]["id"] for node in nodes if node is not None)
 
 
-async def test_a_webhook_gets_each_entry_once_through_a_rebuild_and_a_merge(
+async def test_a_webhook_gets_an_entry_once_through_a_rebuild_and_a_merge(
     hub: SegmentHub, receiver: ReceiverProcess, run_command: RunCommand
 ) -> None:
     await hub.client.query(CREATE_WEBHOOK, {"url": receiver.url(), "query": ENTRIES})

@@ -20,6 +20,7 @@ _FILTERS = """
 select id, code, filter, status, fault from segments
 where kind = 'FILTER' and status = 'ACTIVE' or status = 'ARCHIVED' and computes_at is not null
 """
+_EXISTS = "select exists (select from segments where code = $1)"
 _ALL = "select code, filter from segments where filter is not null and status <> 'ARCHIVED'"
 
 
@@ -82,6 +83,12 @@ def _check_tables(planned: SegmentFilter) -> None:
     if others:
         message = f"filter: {', '.join(sorted(others))} would be those of other customers; leave them out."
         raise BadInput(message, argument="filter", code="SEGMENT_INVALID")
+
+
+async def is_known(tx: Connection, code: str) -> bool:
+    """Whether there is a segment of this code."""
+    known: bool = await tx.fetchval(_EXISTS, code)
+    return known
 
 
 async def _require_segments(tx: Connection, codes: frozenset[str]) -> None:
