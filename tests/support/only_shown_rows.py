@@ -45,11 +45,12 @@ UNFINISHED = (
 OWNED_BY_KEYS = ("Webhook", "WebhookDelivery", "Job")  # rows that administrators see, too
 UNLOGGED = ("webhookSecretRotate", "webhookRewind")  # change what belongs to a row and is not in the change log
 # Mutations that are not drawn: administrators run them whatever the rules of their roles say; they write no row of a type
-# that a rule names; rows refer to all rows that they could delete; or their texts or persons are more than a draw can make.
+# that a rule names; rows refer to all rows that they could delete; they write nothing, repeat the fingerprint of a dry run,
+# or undo what was done so; or their texts or persons are more than a draw can make.
 NOT_DRAWN = frozenset({
     "apiKeyCreate", "apiKeyRevoke", "apiKeyRotate", "apiKeyUpdate", "customerErase", "customerKeyMint", "roleAssign",
     "roleRemove", "roleUnassign", "roleUpsert", "staffKeyMint", "survivorshipPolicyDelete", "survivorshipPolicyUpsert",
-    "testClockAdvance",
+    "testClockAdvance", "scoreModelPreview", "segmentPreview", "customersMerge", "customerSplit", "mergeUndo",
     "codesDraw", "webhookDryRun", "identityReviewUpdate",
     "calendarDelete", "productDelete", "staffDelete",
     "exportCreate", "importCreate", "importUndo", "processUpsert", "reportUpsert", "reportDelete", "slaPolicyUpsert",
