@@ -289,3 +289,18 @@ async def run_change_workload(
         await asyncio.sleep(0.01)
     await reader.close()
     return ledger
+
+
+async def wait_until_projected(connection: Connection, seconds: float = WAIT_TIMEOUT) -> None:
+    """Waits until all that is derived from customers and their parts follows from the last change of one."""
+    behind = """
+        select count(*) from projections where rebuilding or position < (
+            select max(o.position) from change_order as o join change_log as l on l.id = o.id
+            where l.table_name in ('customers', 'identifiers', 'contacts', 'contact_points', 'addresses'))
+    """
+
+    async def is_current() -> bool:
+        return bool(await connection.fetchval(behind) == 0)
+
+    await wait_until_sequenced(connection, seconds)
+    await wait_until(is_current, seconds)
