@@ -132,7 +132,7 @@ class WorkStep(
     note: Column[str | None] = field("Why it was decided so.", personal=PersonalData.FREE_TEXT)
     opened_at: Column[datetime] = field("Time of opening.", sortable=True, personal=PersonalData.BEHAVIOUR)
     due_at: Column[datetime | None] = field(
-        "Time by which it should be decided, as its clock said when it opened.",
+        "Time by which it should be decided: while it is open, that of its clock.",
         sortable=True,
         null_as="infinity",
         personal=PersonalData.BEHAVIOUR,

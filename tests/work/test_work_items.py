@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from conftest import CreateDatabase, create_api_key
-from work_people import ADVANCE, OPEN, START, WorkPeople, step, work_people
+from work_people import ADVANCE, CALENDAR, CHINA, OPEN, START, WorkPeople, step, work_people
 from writer_client import open_hub_client
 
 from hub.settings import Settings
@@ -19,6 +19,9 @@ WAIT = """mutation ($id: ID!, $after: ID!) { workItemDependencyAdd(input: {id: $
 POLICY = "mutation ($input: SlaPolicyUpsertInput!) { slaPolicyUpsert(input: $input) { created } }"
 ORDERS = """{ workItems(filter: {process: {code: {eq: "order"}}}) { nodes {
     title openedBy { name } subject { ... on Customer { id } } step { code } } } }"""
+OPENED = "query ($id: ID!) { workItem(id: $id) { openedAt } }"
+DUE = """query ($id: ID!) { workItem(id: $id) { steps(first: 1) { nodes {
+    dueAt clocks(first: 1) { nodes { dueAt } } } } } }"""
 FREE = """mutation ($id: ID!, $after: ID!) { workItemDependencyRemove(input: {id: $id, predecessorId: $after}) {
     workItem { status } } }"""
 RULE = """mutation { codeRuleUpsert(input: {name: "items", pattern: "W-{serial:4}", gapless: true}) { created } }"""
@@ -235,6 +238,27 @@ async def test_agents_do_the_work_that_is_theirs_whoever_looks_after_the_custome
     )
     seen = await people.client.query(own, key=people.token("agent"))
     assert seen == {"workSteps": {"nodes": [{"step": {"code": "first"}}]}, "customers": {"totalCount": 0}}
+
+
+async def test_the_due_time_of_a_step_follows_its_clock_when_the_calendar_changes(people: WorkPeople) -> None:
+    office = {**CHINA, "code": "office"}
+    await people.client.query(CALENDAR, {"input": office})
+    await people.describe("office", step("wait", goalSeconds=3600), calendar="office")
+    item = (await people.open("ana", "office"))["id"]
+
+    async def due_times() -> tuple[str, str]:
+        shown = (await people.client.query(DUE, {"id": item}))["workItem"]["steps"]["nodes"][0]
+        return shown["dueAt"], shown["clocks"]["nodes"][0]["dueAt"]
+
+    before = await due_times()
+    opened = datetime.fromisoformat((await people.client.query(OPENED, {"id": item}))["workItem"]["openedAt"])
+    closed = [f"{opened + timedelta(days=number):%a}".lower() for number in range(3)]
+    weekly = {day: hours for day, hours in CHINA["weekly"].items() if day not in closed}
+    await people.client.query(CALENDAR, {"input": office | {"weekly": weekly}})
+    await people.client.query(ADVANCE, {"to": (opened + timedelta(seconds=1)).isoformat()})
+    after = await due_times()
+    assert (before[0], after[0]) == (before[1], after[1])
+    assert datetime.fromisoformat(after[0]) >= datetime.fromisoformat(before[0]) + timedelta(days=2)
 
 
 async def test_an_escalation_of_a_step_orders_work_about_what_the_item_is_about(people: WorkPeople) -> None:
